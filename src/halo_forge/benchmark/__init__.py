@@ -1,0 +1,1 @@
+"""Measuring a model: pass@k with intervals."""

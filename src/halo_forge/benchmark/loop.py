@@ -1,0 +1,150 @@
+"""Measuring a model on prompts with tests: sampled, and on request greedy, with intervals."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from halo_forge.config.load import Loaded
+from halo_forge.config.schemas import BenchmarkRunConfig
+from halo_forge.core.events import Listener
+from halo_forge.core.protocols import Generator, Verifier
+from halo_forge.core.seeds import derive
+from halo_forge.core.types import Prompt, Sampling
+from halo_forge.data import load_prompts, prompts_hash
+from halo_forge.models.resolve import ModelRef, resolve_model
+from halo_forge.rollout.checking import open_verifier
+from halo_forge.rollout.collect import Collected, CollectPlan, collect
+from halo_forge.rollout.metrics import Metrics, measure
+from halo_forge.rollout.records import write_atomically
+from halo_forge.runs.launch import InputFile, hash_file
+from halo_forge.runs.plan import Plan
+from halo_forge.runs.run_dir import SUMMARY_FILE, Run, check_output, is_complete, open_run
+from halo_forge.runs.summary import BenchmarkSummary
+
+
+def run_benchmark(loaded: Loaded[BenchmarkRunConfig], listeners: tuple[Listener, ...] = ()) -> BenchmarkSummary:
+    """Measure, or go on from the last whole chunk.
+
+    Raises:
+        HaloError: see `core.errors`.
+    """
+    config = loaded.config
+    output = output_folder(config)
+    prompts, inputs = _load(config)
+    model = resolve_model(config.model, config.base)
+    context = check_output(output, "benchmark", config, inputs)
+    if context is not None and is_complete(output):
+        return BenchmarkSummary.model_validate_json((output / SUMMARY_FILE).read_bytes())
+    with (
+        open_verifier(config) as (verifier, sandbox),
+        open_run("benchmark", loaded, output, inputs, sandbox_tier=sandbox.tier, listeners=listeners) as run,
+    ):
+        run.write_prompts(prompts)
+        return _measure(run, config, prompts, model, verifier)
+
+
+def plan_benchmark(loaded: Loaded[BenchmarkRunConfig]) -> Plan:
+    """Check everything `run_benchmark` needs, write nothing, and say how much work it would be."""
+    config = loaded.config
+    output = output_folder(config)
+    prompts, inputs = _load(config)
+    model = resolve_model(config.model, config.base)
+    context = check_output(output, "benchmark", config, inputs)
+    with open_verifier(config) as (verifier, sandbox):
+        return Plan(
+            (
+                ("model", model.name),
+                ("prompts", str(len(prompts))),
+                ("verifier", f"{verifier.name}, sandbox {sandbox.tier}"),
+                ("completions", str(len(prompts) * (config.samples + config.greedy))),
+                ("output", f"{output} ({'continues ' + context.run_id if context else 'new'})"),
+            )
+        )
+
+
+def output_folder(config: BenchmarkRunConfig) -> Path:
+    """The folder asked for, or one named after the model, the prompts and the seed."""
+    if config.output is not None:
+        return config.output
+    model = "-".join(part for part in Path(config.model).parts[-2:] if part not in ("/", "."))
+    return Path("results") / f"{model}-{config.prompts.stem}-seed{config.seed}"
+
+
+def _load(config: BenchmarkRunConfig) -> tuple[list[Prompt], dict[str, InputFile]]:
+    prompts = load_prompts(
+        config.prompts, max_prompts=config.max_prompts, seed=config.seed, system_prompt=config.system_prompt
+    )
+    return prompts, {"prompts": hash_file(config.prompts, len(prompts))}
+
+
+def _measure(
+    run: Run, config: BenchmarkRunConfig, prompts: Sequence[Prompt], model: ModelRef, verifier: Verifier
+) -> BenchmarkSummary:
+    from halo_forge.generation.transformers import TransformersGenerator
+    from halo_forge.models.load import load_policy
+
+    begun = time.perf_counter()
+    policy = load_policy(model, config)
+    generator = TransformersGenerator(policy)
+    drawn = _collect(run, config, prompts, generator, verifier, greedy=False)
+    decoded = _collect(run, config, prompts, generator, verifier, greedy=True) if config.greedy else None
+    groups: dict[str, tuple[Metrics, Metrics | None]] = {}
+    for group in sorted({prompt.group for prompt in prompts if prompt.group is not None}):
+        ids = {prompt.id for prompt in prompts if prompt.group == group}
+        groups[group] = (_figures(drawn, config, ids), _figures(decoded, config, ids) if decoded else None)
+    timing = drawn.timing
+    summary = BenchmarkSummary(
+        run_id=run.context.run_id,
+        model=model.name,
+        verifier=verifier.name,
+        verifier_version=verifier.version,
+        seed=config.seed,
+        temperature=config.temperature,
+        samples=config.samples,
+        prompts_hash=prompts_hash(list(prompts)),
+        sampled=_figures(drawn, config),
+        greedy=_figures(decoded, config) if decoded else None,
+        groups=groups,
+        tokens_per_s=timing.tokens / timing.generate_s if timing.generate_s else None,
+        wall_s=time.perf_counter() - begun,
+    )
+    write_atomically(run.path / SUMMARY_FILE, summary.model_dump_json(indent=2) + "\n")
+    return summary
+
+
+def _collect(
+    run: Run,
+    config: BenchmarkRunConfig,
+    prompts: Sequence[Prompt],
+    generator: Generator,
+    verifier: Verifier,
+    *,
+    greedy: bool,
+) -> Collected:
+    name = "greedy" if greedy else "sampled"
+    sampling = Sampling(
+        n=1 if greedy else config.samples,
+        temperature=0.0 if greedy else config.temperature,
+        top_p=config.top_p,
+        top_k=config.top_k,
+        max_new_tokens=config.max_new_tokens,
+    )
+    plan = CollectPlan(
+        path=run.rollouts(name),
+        sampling=sampling,
+        rows_per_chunk=config.generation_batch,
+        seed=derive(config.seed, name),
+        policy=config.model,
+        cycle=0,
+        phase=name,
+        max_fault_rate=config.max_fault_rate,
+    )
+    return collect(prompts, generator, verifier, plan, run.events, run.stop)
+
+
+def _figures(collected: Collected, config: BenchmarkRunConfig, ids: set[str] | None = None) -> Metrics:
+    rollouts = [r for r in collected.rollouts if ids is None or r.prompt_id in ids]
+    n = max((r.completion.index for r in rollouts), default=0) + 1
+    return measure(rollouts, [k for k in sorted({1, *config.k}) if k <= n], config.seed)

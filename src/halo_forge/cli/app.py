@@ -1,0 +1,92 @@
+"""`halo-forge`: the tree of commands, each imported only when it is called, so that `--help` answers at once."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+import click
+
+from halo_forge import __version__
+from halo_forge.cli.errors import Session, report
+
+PROGRAM = "halo-forge"
+
+
+class Deferred(click.Command):
+    """Stands for a command in help and completion until somebody calls it.
+
+    Args:
+        target: `module:attribute` of the real command.
+    """
+
+    def __init__(self, name: str, target: str, short_help: str) -> None:
+        super().__init__(name, short_help=short_help)
+        self._target = target
+
+    def load(self) -> click.Command:
+        """Import the real command."""
+        module, _, attribute = self._target.partition(":")
+        command = getattr(import_module(module), attribute)
+        assert isinstance(command, click.Command), f"{self._target} is no command"
+        return command
+
+
+class LazyGroup(click.Group):
+    """A group of deferred commands, listed in the order they were given."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names of the commands."""
+        return list(self.commands)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command to call, and import it."""
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, command.load() if isinstance(command, Deferred) else command, rest
+
+
+COMMANDS = (
+    Deferred("sft", "halo_forge.cli.sft:sft", "Supervised fine-tuning, and the datasets for it."),
+    Deferred("raft", "halo_forge.cli.raft:raft", "RAFT cycles: generate, verify, select, train."),
+    Deferred("benchmark", "halo_forge.cli.benchmark:benchmark", "pass@k with intervals."),
+    Deferred("demo", "halo_forge.cli.demo:demo", "The whole loop on a tiny model, on this machine, in minutes."),
+    Deferred("config", "halo_forge.cli.config:config", "Check a YAML file of settings."),
+    Deferred("info", "halo_forge.cli.info:info", "What this machine offers: hardware, compilers, sandbox, verifiers."),
+    Deferred("completion", "halo_forge.cli.completion:completion", "Script that completes commands in a shell."),
+)
+
+app = click.version_option(__version__, prog_name=PROGRAM)(
+    LazyGroup(
+        PROGRAM,
+        commands=COMMANDS,
+        help="Make a model better with rewards that a program can check.\n\n"
+        "data -> sft train -> raft train -> benchmark run. "
+        "Start with `halo-forge info` and `halo-forge demo`.",
+        context_settings={"max_content_width": 100, "help_option_names": ["-h", "--help"]},
+    )
+)
+
+
+def run(args: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        args: what stands behind the program's name; by default, what this process was called with.
+
+    Returns:
+        The exit code; `docs/cli.md` lists them.
+    """
+    session = Session()
+    try:
+        result = app.main(args, prog_name=PROGRAM, standalone_mode=False, obj=session)
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  the last boundary: nothing passes it unexplained
+        return report(error, debug=session.debug)
+    return result if isinstance(result, int) else 0
+
+
+def main() -> None:
+    """Run the command line of this process and end it."""
+    sys.exit(run())

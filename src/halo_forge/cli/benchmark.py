@@ -1,0 +1,43 @@
+"""`halo-forge benchmark`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from halo_forge.cli.launch import Job, run_command
+from halo_forge.cli.tables import show_benchmark
+from halo_forge.config.load import Loaded
+from halo_forge.config.schemas import BenchmarkRunConfig
+from halo_forge.core.events import Listener
+
+if TYPE_CHECKING:
+    from halo_forge.runs.plan import Plan
+    from halo_forge.runs.summary import BenchmarkSummary
+
+
+def _run(loaded: Loaded[BenchmarkRunConfig], listeners: tuple[Listener, ...]) -> BenchmarkSummary:
+    from halo_forge.benchmark.loop import run_benchmark
+
+    return run_benchmark(loaded, listeners)
+
+
+def _folder(config: BenchmarkRunConfig) -> Path:
+    from halo_forge.benchmark.loop import output_folder
+
+    return output_folder(config)
+
+
+def _plan(loaded: Loaded[BenchmarkRunConfig]) -> Plan:
+    from halo_forge.benchmark.loop import plan_benchmark
+
+    return plan_benchmark(loaded)
+
+
+benchmark = click.Group(
+    "benchmark",
+    help="Measure a model.",
+    commands=[run_command("run", Job(BenchmarkRunConfig, _run, _folder, show_benchmark, _plan))],
+)

@@ -1,0 +1,51 @@
+"""The closing tables of the demo: RAFT beside its controls."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from halo_forge.cli.figures import duration, percent_interval, points_interval
+from halo_forge.cli.tables import INTERVALS, column_table, write_line
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from halo_forge.demo.summary import DemoSummary, Figures
+
+ARMS = {
+    "sft": "after SFT",
+    "raft": "after RAFT",
+    "control": "control: further SFT",
+    "unfiltered": "control: no rewards",
+}
+
+
+def show_demo(summary: DemoSummary, console: Console) -> None:
+    """Write every arm's figures on the same prompts, and the paired differences that decide."""
+    arms = {name: summary.arm(name) for name in ARMS}
+    _show_arms(f"Tests pass (pass@1), {summary.test_prompts:,} test prompts", arms, "pass@1", console)
+    _show_arms("Compiles", arms, "compile_rate", console)
+    if any(summary.unseen.values()):
+        _show_arms("Tests pass, combinations no training has shown", summary.unseen, "pass@1", console)
+    title = "RAFT's gain in pass@1, percentage points, paired over prompts"
+    table = column_table(title, "against", "sampled", "greedy")
+    for name, words in ARMS.items():
+        if name != "raft":
+            pair = [summary.differences.get(f"{metric}: raft - {name}") for metric in ("pass@1", "greedy_pass@1")]
+            table.add_row(words, *(points_interval(difference) for difference in pair))
+    console.print(table)
+    write_line(console, f"Further SFT took {summary.control_steps:,} steps, as many as RAFT. {INTERVALS}", "dim")
+    if summary.quick:
+        write_line(console, "This was --quick: everything ran, but its figures mean nothing.", "yellow")
+    write_line(console, f"Took {duration(summary.wall_s)}, seed {summary.seed}.")
+
+
+def _show_arms(title: str, arms: Mapping[str, Figures], metric: str, console: Console) -> None:
+    table = column_table(title, "model", "sampled", "greedy")
+    for name, words in ARMS.items():
+        figures = arms.get(name, {})
+        pair = [percent_interval(figures.get(key)) for key in (metric, f"greedy_{metric}")]
+        table.add_row(words, *pair, style="bold green" if name == "raft" else "")
+    console.print(table)

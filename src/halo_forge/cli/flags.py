@@ -1,0 +1,161 @@
+"""Command-line options made from a command's schema: names, types, help and order come from its fields."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+import click
+import yaml
+from annotated_types import Ge, Gt, Le, Lt
+from click.core import ParameterSource
+from pydantic.fields import FieldInfo
+
+from halo_forge.config.options import CommandConfig, presentation
+from halo_forge.config.shared import SECTIONS
+
+# Flags are padded to the widest column click gives them, so that all sections line up.
+FLAGS_WIDTH = 30
+
+
+class CommaSeparated(click.ParamType[Any]):
+    """Several values in one word, such as `1,5,10`."""
+
+    def __init__(self, item: click.ParamType[Any]) -> None:
+        self.item = item
+        self.name = f"{item.name},…"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[Any, ...]:
+        """Split and convert each part."""
+        parts = [part.strip() for part in value.split(",")]
+        return tuple(self.item.convert(part, param, ctx) for part in parts if part)
+
+
+class KeyValue(click.ParamType[Any]):
+    """One entry of a mapping, `key=value`, with the value read as YAML."""
+
+    name = "key=value"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, Any]:
+        """Split at the first `=`."""
+        key, equals, text = value.partition("=")
+        if not equals or not key.strip():
+            self.fail(f"'{value}' is not of the form key=value", param, ctx)
+        try:
+            return key.strip(), yaml.safe_load(text)
+        except yaml.YAMLError:
+            self.fail(f"the value of '{key}' is not valid YAML: {text}", param, ctx)
+
+
+class Setting(click.Option):
+    """The option of one field."""
+
+    def __init__(self, key: str, field: FieldInfo) -> None:
+        annotation = _bare(field.annotation)
+        self.key = key
+        self.section = presentation(field).section
+        self.is_mapping = get_origin(annotation) is dict
+        names = (key.removesuffix("s") if self.is_mapping else key, *presentation(field).aliases)
+        flags = ["--" + name.replace("_", "-") for name in names]
+        if annotation is bool:
+            super().__init__(
+                [f"{flag}/--no-{flag.removeprefix('--')}" for flag in flags] + [key], default=None, help=_help(field)
+            )
+        else:
+            super().__init__([*flags, key], type=_kind(annotation), multiple=self.is_mapping, help=_help(field))
+
+    def given(self, ctx: click.Context) -> dict[str, object]:
+        """Return `{field: value}` if the user gave this option, and nothing otherwise."""
+        if ctx.get_parameter_source(self.key) is not ParameterSource.COMMANDLINE:
+            return {}
+        value = ctx.params[self.key]
+        return {self.key: dict(value) if self.is_mapping else value}
+
+
+class SettingsCommand(click.Command):
+    """A command with settings; its help groups them by section."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the sections of the settings, then the other options."""
+        records: dict[str, list[tuple[str, str]]] = {name: [] for name in (*SECTIONS, "Command")}
+        for param in self.get_params(ctx):
+            record = param.get_help_record(ctx)
+            if record is not None:
+                flags, text = record
+                section = param.section if isinstance(param, Setting) else "Command"
+                records[section].append((flags.ljust(FLAGS_WIDTH), text))
+        for name, rows in records.items():
+            if rows:
+                with formatter.section(name):
+                    formatter.write_dl(rows)
+
+
+def settings(schema: type[CommandConfig]) -> list[click.Parameter]:
+    """Make one option for each field of the schema: required ones first, then the command's own, then shared ones."""
+    own = schema.__annotations__
+    fields = sorted(schema.model_fields.items(), key=lambda item: (not item[1].is_required(), item[0] not in own))
+    return [Setting(key, field) for key, field in fields]
+
+
+def given_settings(ctx: click.Context) -> dict[str, object]:
+    """Return field name -> value of the settings that the user really gave."""
+    given: dict[str, object] = {}
+    for param in ctx.command.params:
+        if isinstance(param, Setting):
+            given |= param.given(ctx)
+    return given
+
+
+def _bare(annotation: Any) -> Any:
+    """Strip `Annotated` and `| None`."""
+    if get_origin(annotation) is Annotated:
+        return _bare(get_args(annotation)[0])
+    if get_origin(annotation) in (Union, UnionType):
+        (annotation,) = (part for part in get_args(annotation) if part is not NoneType)
+        return _bare(annotation)
+    return annotation
+
+
+def _kind(annotation: Any) -> click.ParamType[Any]:
+    origin = get_origin(annotation)
+    if origin is Literal:
+        return click.Choice(get_args(annotation))
+    if origin is tuple:
+        return CommaSeparated(_kind(_bare(get_args(annotation)[0])))
+    if origin is dict:
+        return KeyValue()
+    scalars: dict[Any, click.ParamType[Any]] = {
+        str: click.STRING,
+        int: click.INT,
+        float: click.FLOAT,
+        Path: click.Path(path_type=Path),
+    }
+    return scalars[annotation]
+
+
+def _help(field: FieldInfo) -> str:
+    notes = []
+    if field.is_required():
+        notes.append("required")
+    elif field.default not in (None, {}):
+        notes.append(f"default: {_shown(field.default)}")
+    for limit in field.metadata:
+        match limit:
+            case Ge(ge):
+                notes.append(f"at least {ge}")
+            case Gt(gt):
+                notes.append(f"above {gt}")
+            case Le(le):
+                notes.append(f"at most {le}")
+            case Lt(lt):
+                notes.append(f"below {lt}")
+    return f"{field.description}  [{'; '.join(notes)}]" if notes else str(field.description)
+
+
+def _shown(default: object) -> str:
+    if isinstance(default, bool):
+        return "yes" if default else "no"
+    if isinstance(default, tuple):
+        return ",".join(str(item) for item in default)
+    return str(default)

@@ -1,0 +1,131 @@
+"""What the commands that make a run have in common: load the settings, run, show the summary, write the report."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+import click
+from rich.console import Console
+
+from halo_forge.cli.console import progress_console, results_console
+from halo_forge.cli.errors import debug_option, session
+from halo_forge.cli.flags import SettingsCommand, given_settings, settings
+from halo_forge.cli.libraries import quiet_libraries
+from halo_forge.cli.tables import show_plan
+from halo_forge.cli.view import ConsoleLog, open_view
+from halo_forge.config.load import Loaded, load
+from halo_forge.config.options import CommandConfig
+from halo_forge.core.errors import RunConflictError
+from halo_forge.core.events import Listener
+from halo_forge.core.types import Record
+
+if TYPE_CHECKING:
+    from halo_forge.runs.plan import Plan
+
+C = TypeVar("C", bound=CommandConfig)
+S = TypeVar("S", bound=Record)
+
+
+@dataclass(frozen=True)
+class Job(Generic[C, S]):
+    """A kind of run.
+
+    Args:
+        schema: its settings; the docstring is the command's help.
+        run: does the work.
+        folder: where the run of these settings lives.
+        show: writes the summary for a person.
+        plan: what `--dry-run` prints, if the command has that flag.
+        resumable: whether the command has the flag `--resume`.
+    """
+
+    schema: type[C]
+    run: Callable[[Loaded[C], tuple[Listener, ...]], S]
+    folder: Callable[[C], Path]
+    show: Callable[[S, Console], None]
+    plan: Callable[[Loaded[C]], Plan] | None = None
+    resumable: bool = False
+
+
+def run_command(name: str, job: Job[C, S]) -> click.Command:
+    """Make the command of a job."""
+    extra = [
+        click.Option(
+            ["--config", "config_file"],
+            type=click.Path(path_type=Path),
+            help="YAML file of settings; flags override it.",
+        ),
+        click.Option(
+            ["--json", "as_json"], is_flag=True, help="Write the summary to stdout as JSON, and nothing else."
+        ),
+    ]
+    if job.plan is not None:
+        extra.append(click.Option(["--dry-run"], is_flag=True, help="Check everything and say what would run."))
+    if job.resumable:
+        extra.append(
+            click.Option(["--resume"], is_flag=True, help="Insist that --output holds a run, which is then continued.")
+        )
+    return SettingsCommand(
+        name,
+        params=[*settings(job.schema), *extra, debug_option()],
+        callback=lambda **_: _execute(click.get_current_context(), job),
+        help=job.schema.__doc__,
+        short_help=job.schema.__doc__,
+    )
+
+
+def _execute(ctx: click.Context, job: Job[C, S]) -> None:
+    loaded = load(job.schema, given_settings(ctx), ctx.params["config_file"])
+    as_json = bool(ctx.params["as_json"])
+    if ctx.params.get("resume"):
+        _require_run(job.folder(loaded.config))
+    with quiet_libraries(debug=session().debug):
+        if job.plan is not None and ctx.params["dry_run"]:
+            _show_plan(loaded, job.plan(loaded), as_json)
+            return
+        with open_view() as view:
+            log = ConsoleLog()
+            summary = job.run(loaded, (view, log))
+        if as_json:
+            click.echo(summary.model_dump_json(indent=2))
+        else:
+            job.show(summary, results_console())
+        if log.folder is None:
+            click.echo("This run was complete already; nothing had to be done.", err=True)
+        _finish(job.folder(loaded.config), progress_console() if as_json else results_console())
+
+
+def _require_run(folder: Path) -> None:
+    from halo_forge.runs.run_dir import read_launch
+
+    if read_launch(folder) is None:
+        raise RunConflictError(f"--resume: {folder} holds no run to continue; leave --resume out to start one")
+
+
+def _show_plan(loaded: Loaded[C], plan: Plan, as_json: bool) -> None:
+    if as_json:
+        content = {"settings": loaded.config.model_dump(mode="json"), "plan": dict(plan.lines)}
+        click.echo(json.dumps(content, indent=2))
+        return
+    click.echo(loaded.to_yaml())
+    show_plan(plan, results_console())
+
+
+def _finish(folder: Path, console: Console) -> None:
+    from halo_forge.report import write_report
+
+    report = write_report(folder)
+    places = {
+        "run": folder,
+        "model": folder / "final_model",
+        "plots": folder / "plots",
+        "report": report,
+    }
+    console.print()
+    for name, place in places.items():
+        if place is not None and place.exists():
+            console.print(f"{name:<8}{place}", soft_wrap=True)

@@ -1,0 +1,197 @@
+"""What flows through halo-forge: Prompt -> Completion -> Verdict -> Rollout -> Checkpoint.
+
+All records are frozen, typed and serialisable: `record.model_dump_json()` writes one line of a run's files and
+`Record.model_validate_json(line)` reads it back.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Record(BaseModel):
+    """Base of everything that is written to disk; an unknown field is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Message(Record):
+    """One turn of a conversation."""
+
+    role: Literal["system", "user", "assistant", "tool"]
+    content: str
+
+
+class IoCase(Record):
+    """One run of a whole program: what it reads and what it must print."""
+
+    input: str
+    output: str
+
+
+class Reference(Record):
+    """The ground truth of a prompt; the model never sees it and neither does the process that runs its code.
+
+    Args:
+        asserts: test statements, one each, such as `assert add(1, 2) == 3`.
+        cases: standard input and the expected standard output of a whole program.
+        check: source that defines `check(candidate)`, as in HumanEval (Chen et al. 2021).
+        setup: trusted source that the tests need and that runs before them.
+        entry_point: the function the tests call, or the symbol a compiled program must define.
+        stub: source the completion may continue (HumanEval gives the head of the function as the prompt).
+        solution: a known correct answer, for checking the tests themselves.
+    """
+
+    asserts: tuple[str, ...] = ()
+    cases: tuple[IoCase, ...] = ()
+    check: str | None = None
+    setup: str = ""
+    entry_point: str | None = None
+    stub: str = ""
+    solution: str | None = None
+
+    @property
+    def has_tests(self) -> bool:
+        """Whether anything beyond compiling can be checked."""
+        return bool(self.asserts or self.cases or self.check)
+
+
+class Prompt(Record):
+    """A task for the model.
+
+    Args:
+        id: unique within its file; rollouts refer to it.
+        messages: the conversation that ends with the user's turn.
+        reference: what the verifier compares with.
+        group: a label under which results are also reported apart, such as `unseen`.
+    """
+
+    id: str
+    messages: tuple[Message, ...] = Field(min_length=1)
+    reference: Reference = Reference()
+    group: str | None = None
+
+
+class Conversation(Record):
+    """A supervised training row: turns of which the assistant's are learnt."""
+
+    id: str
+    messages: tuple[Message, ...] = Field(min_length=1)
+
+
+class Sampling(Record):
+    """How completions are drawn; nothing leaks in from a model's own generation_config.
+
+    Args:
+        n: completions a prompt.
+        temperature: 0 decodes greedily.
+        top_p: nucleus mass, 1 switches it off.
+        top_k: number of candidates, 0 switches it off.
+        max_new_tokens: tokens a completion at most, the stop token counted.
+    """
+
+    n: int = Field(default=8, ge=1)
+    temperature: float = Field(default=0.7, ge=0)
+    top_p: float = Field(default=1.0, gt=0, le=1)
+    top_k: int = Field(default=0, ge=0)
+    max_new_tokens: int = Field(default=1024, ge=1)
+
+
+class Completion(Record):
+    """One answer of the policy.
+
+    Args:
+        prompt_id: the prompt it answers.
+        index: 0 … n-1 among the answers to its prompt.
+        text: decoded tokens without the stop token.
+        token_ids: sampled tokens, the stop token included when there is one.
+        logprobs: log-probability of each token under the distribution it was drawn from (after temperature,
+            top-k and top-p; at temperature 0, under the model itself).
+        finish_reason: `stop`, or `length` when it was cut at max_new_tokens.
+        seed: the seed of the chunk it was drawn in.
+        policy: the checkpoint that wrote it, such as `cycle_2`.
+    """
+
+    prompt_id: str
+    index: int
+    text: str
+    token_ids: tuple[int, ...] = ()
+    logprobs: tuple[float, ...] = ()
+    finish_reason: Literal["stop", "length"] = "stop"
+    seed: int = 0
+    policy: str = ""
+
+
+class Stage(StrEnum):
+    """How far verification went, in order."""
+
+    PARSE = "parse"
+    COMPILE = "compile"
+    RUN = "run"
+    TESTS = "tests"
+
+
+class Verdict(Record):
+    """What a verifier found.
+
+    Args:
+        reward: 0 to 1; None when it could not be verified, which is a fault of ours and never the model's.
+        passed: everything that was asked for holds.
+        stage: the last stage entered; `passed` says whether it ended well.
+        detail: for a person: the compiler's first message, the test that failed, …; bounded in length.
+        fault: why there is no reward; None when there is one.
+        wall_s: seconds on the clock.
+        cpu_s: seconds of processor time of the compiler, the program and the judge.
+        peak_memory_mb: largest process, MiB, where the sandbox reports it.
+    """
+
+    reward: float | None = Field(ge=0, le=1)
+    passed: bool
+    stage: Stage
+    detail: str = ""
+    fault: str | None = None
+    wall_s: float = 0.0
+    cpu_s: float = 0.0
+    peak_memory_mb: float | None = None
+
+    @property
+    def compiled(self) -> bool:
+        """Whether the program got through the compile stage (for Python: is valid syntax)."""
+        return self.passed or self.stage in (Stage.RUN, Stage.TESTS)
+
+
+class Rollout(Record):
+    """A completion with its verdict: one line of `rollouts/cycle_N.jsonl`."""
+
+    cycle: int
+    chunk: int
+    completion: Completion
+    verdict: Verdict
+
+    @property
+    def prompt_id(self) -> str:
+        """The prompt it answers."""
+        return self.completion.prompt_id
+
+
+class Checkpoint(Record):
+    """`checkpoint.json`, written last into a checkpoint folder: its presence says that the folder is whole.
+
+    Args:
+        kind: `adapter` (LoRA weights beside a base model) or `full`.
+        base_model: the Hub id or folder an adapter belongs to; for `full`, the model that training started from.
+        run_id: the run that made it.
+        cycle: RAFT cycle, 0 for SFT.
+        step: optimiser steps taken in the run.
+        metrics: figures measured on the held-out slice, if any.
+    """
+
+    kind: Literal["adapter", "full"]
+    base_model: str
+    run_id: str
+    cycle: int
+    step: int
+    metrics: dict[str, float] = {}

@@ -1,0 +1,16 @@
+"""Rows in, prompts and conversations out: JSONL files, and datasets of the catalogue."""
+
+from halo_forge.data.conversations import Loaded, load_conversations
+from halo_forge.data.holdout import Split, split_holdout
+from halo_forge.data.hub import load_catalogue_conversations
+from halo_forge.data.prompts import load_prompts, prompts_hash
+
+__all__ = [
+    "Loaded",
+    "Split",
+    "load_catalogue_conversations",
+    "load_conversations",
+    "load_prompts",
+    "prompts_hash",
+    "split_holdout",
+]

@@ -1,0 +1,122 @@
+"""Files of one JSON object a line, read line by line; every way such a file can be wrong is one clear sentence."""
+
+from __future__ import annotations
+
+import json
+from codecs import BOM_UTF8
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+from pydantic import JsonValue
+
+from halo_forge.core.errors import DataError
+
+JsonObject = dict[str, JsonValue]
+T = TypeVar("T")
+
+
+class Row(NamedTuple):
+    """One line of a file.
+
+    Args:
+        line: its number, counted from 1.
+        values: column -> value.
+    """
+
+    line: int
+    values: JsonObject
+
+
+def read_rows(path: Path) -> Iterator[Row]:
+    """Yield the rows of a JSONL file in order.
+
+    Blank lines are passed over; a byte-order mark at the start and Windows line ends are allowed.
+
+    Raises:
+        DataError: the file is missing, a folder, unreadable or without rows, or a line is not UTF-8, not JSON or
+            not an object; the text names the line.
+    """
+    empty = True
+    for number, line in _read_lines(path):
+        if line.strip():
+            empty = False
+            try:
+                yield Row(number, decode_object(line))
+            except DataError as error:
+                raise located(path, number, error) from error
+    if empty:
+        raise DataError(f"{path} holds no rows; expected one JSON object a line")
+
+
+def located(path: Path, line: int, error: DataError) -> DataError:
+    """Put the file and the line before an error's text."""
+    return DataError(f"{path}, line {line}: {error}")
+
+
+def parse_rows(path: Path, parse: Callable[[Row], T]) -> Iterator[tuple[int, T]]:
+    """Yield line number and parsed item for each row; a DataError of `parse` gets the file and the line put before it.
+
+    Raises:
+        DataError: as `read_rows`, or whatever `parse` refuses.
+    """
+    for row in read_rows(path):
+        try:
+            item = parse(row)
+        except DataError as error:
+            raise located(path, row.line, error) from error
+        yield row.line, item
+
+
+def decode_object(line: bytes) -> JsonObject:
+    """Decode one line.
+
+    Raises:
+        DataError: it is not UTF-8, not JSON or not an object.
+    """
+    try:
+        value: JsonValue = json.loads(line.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"byte {error.start + 1} (0x{line[error.start]:02x}) is not UTF-8; save the file in that encoding"
+        ) from error
+    except json.JSONDecodeError as error:
+        raise DataError(f"not JSON: {error.msg} at column {error.colno}") from error
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"not usable JSON: {error}") from error
+    if not isinstance(value, dict):
+        array = "; the file looks like one JSON array: write each of its objects on a line of its own"
+        kind = json_type(value)
+        raise DataError(f"expected a JSON object, got {kind}{array if kind == 'an array' else ''}")
+    if b"\\u" in line and not _is_encodable(value):
+        raise DataError("a text holds half of a surrogate pair (\\ud800 to \\udfff), which is not a character")
+    return value
+
+
+def json_type(value: JsonValue) -> str:
+    """Name the JSON type of a value, with its article."""
+    if value is None or isinstance(value, bool):
+        return json.dumps(value)
+    names: dict[type, str] = {dict: "an object", list: "an array", str: "a text"}
+    return names.get(type(value), "a number")
+
+
+def _read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    try:
+        with path.open("rb") as lines:
+            for number, line in enumerate(lines, start=1):
+                yield number, line.removeprefix(BOM_UTF8) if number == 1 else line
+    except FileNotFoundError as error:
+        raise DataError(f"there is no file {path}; give the path of a JSONL file") from error
+    except IsADirectoryError as error:
+        raise DataError(f"{path} is a folder; name the JSONL file in it") from error
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror or error}") from error
+
+
+def _is_encodable(value: JsonValue) -> bool:
+    try:
+        json.dumps(value, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,115 @@
+"""The ground truth of a row, in the column sets that code datasets use."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from pydantic import ValidationError
+
+from halo_forge.core.errors import DataError
+from halo_forge.core.types import Reference
+from halo_forge.data.fields import has, source_field, text_field, texts_field
+from halo_forge.data.jsonl import JsonObject
+from halo_forge.data.tests_column import defines_check, read_tests
+
+HUMANEVAL_INSTRUCTION = (
+    "Complete the Python function below. Answer with the whole function, and the imports it needs, "
+    "in one ```python block.\n\n```python\n{stub}\n```"
+)
+MBPP_INSTRUCTION = (
+    "{task}\n\nAnswer with Python code in one ```python block. It has to pass this test:\n\n```python\n{test}\n```"
+)
+
+
+class Task(NamedTuple):
+    """What a row asks, where its columns say so better than a bare prompt does, and its ground truth.
+
+    Args:
+        instruction: the user's turn, or None to take the row's own prompt or messages.
+        reference: what the verifier compares with.
+    """
+
+    instruction: str | None
+    reference: Reference
+
+
+def read_task(values: JsonObject) -> Task:
+    """Recognise a row by its columns: a serialised `Prompt`, MBPP, HumanEval, else the generic ones.
+
+    Raises:
+        DataError: a column that matters has the wrong type or holds no usable tests.
+    """
+    if isinstance(values.get("reference"), dict):
+        return Task(None, _serialised(values))
+    if has(values, "test_list"):
+        return _mbpp(values)
+    if has(values, "test", "entry_point"):
+        return _humaneval(values)
+    return Task(None, _generic(values))
+
+
+def _humaneval(values: JsonObject) -> Task:
+    """HumanEval's columns (Chen et al. 2021): task_id, prompt, canonical_solution, test, entry_point.
+
+    Where `prompt` is a text it is the head of the function: it becomes the stub, and the user asks to complete it.
+    """
+    check = text_field(values, "test") or ""
+    if not defines_check(check):
+        raise DataError("'test' must define check(candidate), as in HumanEval; for plain asserts name it 'tests'")
+    prompt = values.get("prompt")
+    stub = prompt if isinstance(prompt, str) else ""
+    reference = Reference(
+        check=check,
+        setup=source_field(values, "setup"),
+        entry_point=text_field(values, "entry_point"),
+        stub=stub,
+        solution=text_field(values, "canonical_solution"),
+    )
+    return Task(HUMANEVAL_INSTRUCTION.format(stub=stub.strip("\n")) if stub.strip() else None, reference)
+
+
+def _mbpp(values: JsonObject) -> Task:
+    """MBPP's columns (Austin et al. 2021), config `full` (text, test_setup_code) or `sanitized` (prompt, test_imports).
+
+    The user's turn shows the first assert, without which the function's name would be a guess; the paper shows all
+    three. As in published scores, `challenge_test_list` is not part of the tests.
+    """
+    tests = texts_field(values, "test_list")
+    if not tests:
+        raise DataError("'test_list' is empty; an MBPP row needs at least one assert")
+    setup = [source_field(values, "test_imports"), source_field(values, "test_setup_code")]
+    reference = Reference(
+        asserts=tests,
+        setup="\n".join(part for part in setup if part.strip()),
+        entry_point=text_field(values, "entry_point"),
+        solution=text_field(values, "code"),
+    )
+    task = values.get("text") if has(values, "text") else values.get("prompt")
+    if not isinstance(task, str) or not task.strip():
+        return Task(None, reference)
+    return Task(MBPP_INSTRUCTION.format(task=task.strip(), test=tests[0].strip()), reference)
+
+
+def _generic(values: JsonObject) -> Reference:
+    tests = read_tests(values)
+    entry_point = text_field(values, "entry_point")
+    if tests.check is not None and entry_point is None:
+        raise DataError("'tests' defines check(candidate), so the row needs 'entry_point': the function to hand to it")
+    setup = [source_field(values, "setup"), tests.setup]
+    return Reference(
+        asserts=tests.asserts,
+        cases=tests.cases,
+        check=tests.check,
+        setup="\n".join(part for part in setup if part.strip()),
+        entry_point=entry_point,
+        solution=text_field(values, "solution"),
+    )
+
+
+def _serialised(values: JsonObject) -> Reference:
+    try:
+        return Reference.model_validate(values["reference"])
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(["reference", *(str(part) for part in first["loc"])])
+        raise DataError(f"{where}: {first['msg']} (fields it has: {', '.join(Reference.model_fields)})") from error

@@ -1,0 +1,117 @@
+"""What the demo found: every arm on the same prompts, and the paired differences that decide."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+from pydantic import ConfigDict
+
+from halo_forge.core.types import Prompt, Record
+from halo_forge.rollout.metrics import Estimate, by_prompt, paired_difference, pass_values
+from halo_forge.rollout.records import read_records, read_rollouts
+from halo_forge.runs.run_dir import SUMMARY_FILE
+from halo_forge.runs.summary import BenchmarkSummary, RaftSummary
+
+ARMS = ("sft", "raft", "control", "unfiltered")
+Figures = dict[str, Estimate]
+
+
+class DemoSummary(Record):
+    """Result of `demo`.
+
+    Args:
+        sft: metric -> figure of the model after supervised fine-tuning, from which the others start.
+        raft: after RAFT.
+        control: the SFT model trained further on the SFT corpus for as many optimiser steps as RAFT took.
+        unfiltered: the same cycles with the rewards ignored.
+        unseen: arm -> figures on the test prompts whose combinations occur neither in the SFT corpus nor in RAFT's
+            prompts.
+        differences: `greedy_pass@1: raft - sft`, … paired over prompts.
+        seconds: job -> seconds on the clock; jobs overlap.
+        commands: job -> the command that ran.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["demo"] = "demo"
+    run_id: str
+    domain: Literal["code"] = "code"
+    seed: int
+    primary_metric: str = "pass@1"
+    higher_is_better: bool = True
+    quick: bool
+    test_prompts: int
+    control_steps: int
+    sft: Figures
+    raft: Figures
+    control: Figures
+    unfiltered: Figures
+    unseen: dict[str, Figures]
+    differences: Figures
+    seconds: dict[str, float]
+    commands: dict[str, str]
+    wall_s: float
+
+    def arm(self, name: str) -> Figures:
+        """Figures of one arm by its name."""
+        return {"sft": self.sft, "raft": self.raft, "control": self.control, "unfiltered": self.unfiltered}[name]
+
+
+def figures(benchmark: Path) -> Figures:
+    """The demo's metrics out of a benchmark's run folder."""
+    summary = BenchmarkSummary.model_validate_json((benchmark / SUMMARY_FILE).read_bytes())
+    assert summary.greedy is not None
+    return {
+        "compile_rate": summary.sampled.compile_rate,
+        "pass@1": summary.sampled.pass_at["1"],
+        "greedy_compile_rate": summary.greedy.compile_rate,
+        "greedy_pass@1": summary.greedy.pass_at["1"],
+    }
+
+
+def unseen_figures(benchmark: Path) -> Figures:
+    """The same metrics on the prompts of group `unseen`."""
+    summary = BenchmarkSummary.model_validate_json((benchmark / SUMMARY_FILE).read_bytes())
+    if "unseen" not in summary.groups:
+        return {}
+    sampled, greedy = summary.groups["unseen"]
+    assert greedy is not None
+    return {"pass@1": sampled.pass_at["1"], "greedy_pass@1": greedy.pass_at["1"]}
+
+
+def differences(benchmarks: Mapping[str, Path]) -> Figures:
+    """RAFT against each other arm, paired over the prompts both have figures for."""
+    values = {
+        (arm, metric): prompt_values(folder, metric)
+        for arm, folder in benchmarks.items()
+        for metric in ("pass@1", "greedy_pass@1")
+    }
+    found = {}
+    for metric in ("pass@1", "greedy_pass@1"):
+        for arm in ARMS:
+            if arm != "raft":
+                ours, theirs = values["raft", metric], values[arm, metric]
+                shared = [prompt for prompt in ours if prompt in theirs]
+                found[f"{metric}: raft - {arm}"] = paired_difference(
+                    [ours[prompt] for prompt in shared], [theirs[prompt] for prompt in shared]
+                )
+    return found
+
+
+def prompt_values(benchmark: Path, metric: str) -> dict[str, float]:
+    """pass@1 of each prompt, sampled or greedy."""
+    name = "greedy" if metric.startswith("greedy") else "sampled"
+    return pass_values(by_prompt(read_rollouts(benchmark / "rollouts" / f"{name}.jsonl")), 1)
+
+
+def test_prompts(benchmark: Path) -> list[Prompt]:
+    """The prompts a benchmark measured."""
+    return list(read_records(benchmark / "prompts.jsonl", Prompt))
+
+
+def raft_steps(raft: Path) -> int:
+    """Optimiser steps RAFT took in all its cycles."""
+    summary = RaftSummary.model_validate_json((raft / SUMMARY_FILE).read_bytes())
+    return sum(cycle.training.steps for cycle in summary.cycles if cycle.training is not None)

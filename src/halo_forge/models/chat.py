@@ -1,0 +1,152 @@
+"""From messages to token ids, by the model's own chat template, and which of them are learnt.
+
+Control tokens inside somebody's text are encoded as ordinary text: a prompt cannot close its own turn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from halo_forge.core.errors import DataError, ModelError
+from halo_forge.core.protocols import TrainingRow
+from halo_forge.core.types import Message
+
+CHATML = (
+    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>\\n' }}"
+    "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
+)
+
+
+class TemplateRewritesError(DataError):
+    """The chat template changes earlier turns when later ones follow, so that no prefix can be masked."""
+
+
+class ChatFormat:
+    """A tokenizer with its chat template.
+
+    Args:
+        tokenizer: a `transformers` tokenizer.
+        template: a Jinja file, `chatml`, or None for the tokenizer's own.
+        extra_stop_ids: further tokens that end a turn, such as those of the model's generation_config.
+
+    Raises:
+        ModelError: there is no template, or it writes no assistant's turn.
+    """
+
+    def __init__(self, tokenizer: Any, template: str | None = None, extra_stop_ids: Sequence[int] = ()) -> None:
+        self.tokenizer = tokenizer
+        if template is not None:
+            tokenizer.chat_template = _read_template(template)
+        if not tokenizer.chat_template:
+            raise ModelError(
+                f"the tokenizer of '{tokenizer.name_or_path}' has no chat template: "
+                "give --chat-template chatml, or a Jinja file, or use the model's instruct version"
+            )
+        self.end_of_turn = self._find_end_of_turn()
+        ends = {self.end_of_turn, tokenizer.eos_token_id, *extra_stop_ids}
+        self.stop_ids: frozenset[int] = frozenset(end for end in ends if end is not None)
+        pad = tokenizer.pad_token_id
+        self.pad_id: int = pad if pad is not None else min(self.stop_ids, default=0)
+
+    def prompt_ids(self, messages: Sequence[Message]) -> list[int]:
+        """Ids of a conversation up to where the assistant answers."""
+        return self._render(messages, add_generation_prompt=True)
+
+    def completion_row(self, messages: Sequence[Message], token_ids: Sequence[int], weight: float = 1.0) -> TrainingRow:
+        """A row that learns exactly the sampled tokens after a prompt."""
+        prompt = self.prompt_ids(messages)
+        return TrainingRow((*prompt, *token_ids), (False,) * len(prompt) + (True,) * len(token_ids), weight)
+
+    def conversation_row(self, messages: Sequence[Message]) -> TrainingRow:
+        """A row that learns the assistant's turns, each with the token that ends it, and nothing else.
+
+        Raises:
+            TemplateRewritesError: the template does not keep earlier turns as they were.
+            DataError: the mask came out empty or full.
+        """
+        ids: list[int] = []
+        learn: list[bool] = []
+        for position, message in enumerate(messages):
+            if message.role != "assistant":
+                continue
+            prompt = self.prompt_ids(messages[:position]) if position else []
+            if prompt[: len(ids)] != ids:
+                raise TemplateRewritesError("the chat template rewrites earlier turns of this conversation")
+            answer = self._answer_ids(prompt, messages[: position + 1])
+            learn += [False] * (len(prompt) - len(ids)) + [True] * len(answer)
+            ids = prompt + answer
+        if not any(learn) or all(learn):
+            raise DataError(
+                f"the loss mask of a conversation is {'full' if ids and all(learn) else 'empty'}: it needs an assistant's "
+                "turn to learn and something before it that is not learnt; check its roles and the chat template"
+            )
+        return TrainingRow(tuple(ids), tuple(learn))
+
+    def decode(self, token_ids: Sequence[int]) -> str:
+        """Text of a completion, without the token that ended it."""
+        ids = list(token_ids)
+        if ids and ids[-1] in self.stop_ids:
+            ids.pop()
+        text: str = self.tokenizer.decode(ids, skip_special_tokens=True)
+        return text
+
+    def _answer_ids(self, prompt: list[int], messages: Sequence[Message]) -> list[int]:
+        """Ids of the last turn after its header; cut after the end of the turn (templates add a line break)."""
+        whole = self._render(messages, add_generation_prompt=False)
+        if whole[: len(prompt)] == prompt:
+            answer = whole[len(prompt) :]
+        else:  # the header's last token merged with the text's first: encode apart, as sampling sees it
+            answer = self._remainder(messages)
+        ends = [index for index, token in enumerate(answer) if token == self.end_of_turn]
+        return answer[: ends[-1] + 1] if ends else answer
+
+    def _remainder(self, messages: Sequence[Message]) -> list[int]:
+        before = self._text(messages[:-1], add_generation_prompt=True)
+        whole = self._text(messages, add_generation_prompt=False)
+        if not whole.startswith(before):
+            raise TemplateRewritesError("the chat template rewrites earlier turns of this conversation")
+        ids: list[int] = self.tokenizer(whole[len(before) :], add_special_tokens=False)["input_ids"]
+        return ids
+
+    def _find_end_of_turn(self) -> int | None:
+        probe = [Message(role="user", content="a"), Message(role="assistant", content="b")]
+        prompt = self._render(probe[:1], add_generation_prompt=True)
+        whole = self._render(probe, add_generation_prompt=False)
+        if len(whole) <= len(prompt) or whole[: len(prompt)] != prompt:
+            raise ModelError(
+                f"the chat template of '{self.tokenizer.name_or_path}' does not write an assistant's turn after its "
+                "generation prompt, so no loss mask can be made; give another --chat-template"
+            )
+        added = self.tokenizer.added_tokens_decoder
+        return next((token for token in whole[len(prompt) :] if token in added), self.tokenizer.eos_token_id)
+
+    def _render(self, messages: Sequence[Message], *, add_generation_prompt: bool) -> list[int]:
+        turns = [message.model_dump() for message in messages]
+        ids: list[int] = self.tokenizer.apply_chat_template(
+            turns,
+            tokenize=True,
+            return_dict=False,
+            add_generation_prompt=add_generation_prompt,
+            sanitize_control_tokens=True,
+        )
+        return ids
+
+    def _text(self, messages: Sequence[Message], *, add_generation_prompt: bool) -> str:
+        turns = [message.model_dump() for message in messages]
+        text: str = self.tokenizer.apply_chat_template(
+            turns, tokenize=False, add_generation_prompt=add_generation_prompt
+        )
+        return text
+
+
+def _read_template(template: str) -> str:
+    if template == "chatml":
+        return CHATML
+    try:
+        return Path(template).read_text(encoding="utf-8")
+    except OSError as error:
+        raise ModelError(
+            f"--chat-template {template}: {error.strerror}; give a Jinja file, or the word chatml"
+        ) from error

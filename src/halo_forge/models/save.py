@@ -1,0 +1,29 @@
+"""Writing a checkpoint folder whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from halo_forge.core.types import Checkpoint
+from halo_forge.models.load import Policy
+
+
+def save_checkpoint(policy: Policy, folder: Path, checkpoint: Checkpoint) -> None:
+    """Write weights, tokenizer and, last, `checkpoint.json`; the folder appears under its name only when whole."""
+    partial = folder.with_name(folder.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    if policy.is_adapter:
+        base = str(Path(policy.base).resolve()) if Path(policy.base).is_dir() else policy.base
+        policy.model.peft_config["default"].base_model_name_or_path = base
+    policy.model.save_pretrained(partial)
+    policy.chat.tokenizer.save_pretrained(partial)
+    (partial / "checkpoint.json").write_text(checkpoint.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    for file in partial.iterdir():
+        descriptor = os.open(file, os.O_RDONLY)
+        os.fsync(descriptor)
+        os.close(descriptor)
+    shutil.rmtree(folder, ignore_errors=True)
+    partial.rename(folder)

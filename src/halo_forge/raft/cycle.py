@@ -1,0 +1,230 @@
+"""One RAFT cycle: draw and verify, select, train, measure."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from halo_forge.config.schemas import RaftTrainConfig
+from halo_forge.core.errors import DataError
+from halo_forge.core.events import EventType
+from halo_forge.core.protocols import TrainingReport, TrainingRow, Verifier
+from halo_forge.core.seeds import derive
+from halo_forge.core.types import Checkpoint, Prompt, Rollout, Sampling
+from halo_forge.raft.engine import LEAST_STEPS, Engine
+from halo_forge.raft.select import Selection, SelectionRules, select
+from halo_forge.rollout.collect import Collected, CollectPlan, collect
+from halo_forge.rollout.decision import Decision
+from halo_forge.rollout.metrics import Metrics, measure
+from halo_forge.rollout.records import read_records, read_rollouts, write_atomically
+from halo_forge.runs.run_dir import Run, read_checkpoint
+from halo_forge.runs.summary import CycleSummary, TrainingFigures
+
+
+@dataclass(frozen=True)
+class Cycle:
+    """A cycle's number and everything it works with; cycle 0 only measures the start model."""
+
+    number: int
+    run: Run
+    config: RaftTrainConfig
+    prompts: Sequence[Prompt]
+    holdout: Sequence[Prompt]
+    engine: Engine
+    verifier: Verifier
+    steps_before: int
+
+    def finish(self) -> CycleSummary:
+        """Do what of the cycle is not on disk yet.
+
+        Raises:
+            DataError: nothing was worth keeping, so there is nothing to learn from.
+            Interrupted, TooManyFaults: see `collect`.
+        """
+        if self.number == 0:
+            summary = CycleSummary(cycle=0)
+        else:
+            drawn = self._collect("cycle", "generate", self.prompts, self.number - 1)
+            selection = self._select(drawn.rollouts)
+            begun = time.perf_counter()
+            figures = self._train(selection)
+            timing = drawn.timing
+            summary = CycleSummary(
+                cycle=self.number,
+                rollouts=_measure(drawn.rollouts, self.config),
+                kept=len(selection.kept),
+                threshold=selection.threshold,
+                training=figures,
+                seconds={
+                    "generate": timing.generate_s,
+                    "verify": timing.verify_s,
+                    "collect": timing.wall_s,
+                    "train": time.perf_counter() - begun,
+                },
+            )
+        if self.holdout:
+            measured = self._collect("holdout", "evaluate", self.holdout, self.number)
+            summary = summary.model_copy(
+                update={
+                    "holdout": _measure(measured.rollouts, self.config),
+                    "seconds": {**summary.seconds, "evaluate": measured.timing.wall_s},
+                }
+            )
+        self._announce(summary)
+        return summary
+
+    def _collect(self, name: str, phase: str, prompts: Sequence[Prompt], policy: int) -> Collected:
+        config = self.config
+        plan = CollectPlan(
+            path=self.run.rollouts(f"{name}_{self.number}"),
+            sampling=Sampling(
+                n=config.samples_per_prompt,
+                temperature=config.temperature,
+                top_p=config.top_p,
+                top_k=config.top_k,
+                max_new_tokens=config.max_new_tokens,
+            ),
+            rows_per_chunk=config.generation_batch,
+            seed=derive(config.seed, phase, self.number),
+            policy=f"cycle_{policy}",
+            cycle=self.number,
+            phase=phase,
+            max_fault_rate=config.max_fault_rate,
+        )
+        return collect(prompts, self.engine.generator, self.verifier, plan, self.run.events, self.run.stop)
+
+    def _select(self, rollouts: Sequence[Rollout]) -> Selection:
+        config = self.config
+        rules = SelectionRules(
+            config.reward_threshold,
+            config.keep_fraction,
+            config.max_kept_per_prompt,
+            config.min_samples,
+            config.select,
+        )
+        selection = select(rollouts, rules, derive(config.seed, "select", self.number))
+        path = self.run.kept(self.number)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, "".join(d.model_dump_json() + "\n" for d in selection.decisions))
+        if selection.threshold < config.reward_threshold and config.select == "reward":
+            self.run.events.notice(
+                f"cycle {self.number}: the reward threshold was lowered from {config.reward_threshold} to "
+                f"{selection.threshold} to reach --min-samples {config.min_samples}; {len(selection.kept)} are kept"
+            )
+        return selection
+
+    def _train(self, selection: Selection) -> TrainingFigures:
+        done = read_checkpoint(self.run.checkpoint(self.number))
+        if done is not None:  # trained before a kill; the engine holds these weights already
+            return TrainingFigures.model_validate(done.metrics)
+        rows = self._rows(selection.kept)
+        if not rows:
+            rewards = [d for d in selection.decisions if "threshold" in d.reason.value]
+            raise DataError(
+                f"cycle {self.number} kept none of {len(selection.decisions)} completions ({len(rewards)} below the "
+                f"threshold of {self.config.reward_threshold}): give easier prompts, more --samples-per-prompt, "
+                "a better start model, a lower --reward-threshold, or --min-samples"
+            )
+        rate = self.config.peak_learning_rate * self.config.lr_decay ** (self.number - 1)
+        report = self.engine.train(
+            rows,
+            learning_rate=rate,
+            batch_size=self._batch_size(len(rows)),
+            seed=derive(self.config.seed, "train", self.number),
+            cycle=self.number,
+            state=self.run.training_state,
+        )
+        figures = _figures(report, len(rows), rate)
+        if report.weight_change == 0:
+            self.run.events.notice(f"cycle {self.number}: training moved no weight; raise --learning-rate")
+        self._save(figures)
+        return figures
+
+    def _save(self, figures: TrainingFigures) -> None:
+        folder = self.run.checkpoint(self.number)
+        checkpoint = Checkpoint(
+            kind=self.engine.kind,
+            base_model=self.engine.base,
+            run_id=self.run.context.run_id,
+            cycle=self.number,
+            step=self.steps_before + figures.steps,
+            metrics=figures.model_dump(),
+        )
+        self.engine.save(folder, checkpoint)
+        shutil.rmtree(self.run.training_state, ignore_errors=True)
+        self.run.events.emit(EventType.CHECKPOINT, cycle=self.number, path=str(folder))
+
+    def _rows(self, kept: Sequence[Rollout]) -> list[TrainingRow]:
+        """Rows of this cycle's kept completions, and with `accumulate` those of the earlier cycles before them."""
+        chosen = [*self._kept_before(), *kept] if self.config.accumulate else list(kept)
+        by_id = {prompt.id: prompt for prompt in self.prompts}
+        rows: dict[tuple[str, tuple[int, ...]], TrainingRow] = {}
+        too_long = 0
+        for rollout in chosen:
+            key = (rollout.prompt_id, rollout.completion.token_ids)
+            row = self.engine.row(by_id[rollout.prompt_id], rollout.completion)
+            if len(row.ids) > self.config.max_length:
+                too_long += 1
+            else:
+                rows.setdefault(key, row)
+        if too_long:
+            self.run.events.notice(
+                f"cycle {self.number}: {too_long} kept completions are longer than --max-length "
+                f"{self.config.max_length} tokens with their prompt and are not trained on"
+            )
+        return list(rows.values())
+
+    def _kept_before(self) -> list[Rollout]:
+        earlier: list[Rollout] = []
+        for number in range(1, self.number):
+            kept = {
+                (decision.prompt_id, decision.index)
+                for decision in read_records(self.run.kept(number), Decision)
+                if decision.kept
+            }
+            drawn = read_rollouts(self.run.rollouts(f"cycle_{number}"))
+            earlier += [r for r in drawn if (r.prompt_id, r.completion.index) in kept]
+        return earlier
+
+    def _batch_size(self, rows: int) -> int:
+        """The batch asked for, or a smaller one where that would leave too few optimiser steps to learn anything."""
+        asked = self.config.batch_size
+        if rows * self.config.epochs >= asked * LEAST_STEPS:
+            return asked
+        fitting = max(1, int(rows * self.config.epochs // LEAST_STEPS))
+        if fitting < asked:
+            self.run.events.notice(
+                f"cycle {self.number}: {rows} rows are too few for batches of {asked}; trained in batches of {fitting} "
+                f"to take about {LEAST_STEPS} steps"
+            )
+        return min(asked, fitting)
+
+    def _announce(self, summary: CycleSummary) -> None:
+        drawn, held = summary.rollouts, summary.holdout
+        self.run.events.emit(
+            EventType.CYCLE_FINISHED,
+            cycle=self.number,
+            pass_at_1=drawn.pass_at["1"].value if drawn else None,
+            compile_rate=drawn.compile_rate.value if drawn else None,
+            kept=summary.kept,
+            holdout_pass_at_1=held.pass_at["1"].value if held else None,
+            holdout_compile_rate=held.compile_rate.value if held else None,
+        )
+
+
+def _measure(rollouts: Sequence[Rollout], config: RaftTrainConfig) -> Metrics:
+    return measure(rollouts, sorted({1, config.samples_per_prompt}), config.seed)
+
+
+def _figures(report: TrainingReport, rows: int, rate: float) -> TrainingFigures:
+    return TrainingFigures(
+        rows=rows,
+        steps=report.steps,
+        learnt_tokens=report.learnt_tokens,
+        mean_loss=report.mean_loss,
+        last_loss=report.last_loss,
+        learning_rate=rate,
+        weight_change=report.weight_change,
+    )

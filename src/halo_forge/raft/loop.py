@@ -1,0 +1,196 @@
+"""The one RAFT loop.
+
+Everything a cycle decides follows from the run's seed and from what is on disk, so a run that was killed goes on from
+its last whole chunk and ends as if nothing had happened.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from halo_forge.config.load import Loaded
+from halo_forge.config.schemas import RaftTrainConfig
+from halo_forge.core.events import EventType, Listener
+from halo_forge.core.protocols import Verifier
+from halo_forge.core.types import Prompt
+from halo_forge.data import load_prompts, split_holdout
+from halo_forge.models.resolve import ModelRef, resolve_model
+from halo_forge.raft.cycle import Cycle
+from halo_forge.raft.engine import Engine, open_engine
+from halo_forge.rollout.checking import open_verifier
+from halo_forge.rollout.records import append_records, read_records, write_atomically
+from halo_forge.runs.launch import InputFile, hash_file
+from halo_forge.runs.plan import Plan
+from halo_forge.runs.run_dir import SUMMARY_FILE, Run, check_output, open_run, read_checkpoint
+from halo_forge.runs.summary import CycleSummary, RaftSummary
+
+CYCLES_FILE = "cycles.jsonl"
+EngineFactory = Callable[[ModelRef, RaftTrainConfig, Run], Engine]
+
+
+def train_raft(
+    loaded: Loaded[RaftTrainConfig], listeners: tuple[Listener, ...] = (), engine_factory: EngineFactory | None = None
+) -> RaftSummary:
+    """Run the cycles that are not done yet, and publish the best.
+
+    Everything the user could have got wrong is checked before anything is written.
+
+    Args:
+        engine_factory: makes the policy; by default a transformers model in this process.
+
+    Raises:
+        HaloError: see `core.errors`.
+    """
+    config = loaded.config
+    prompts, inputs = _load(config)
+    start = resolve_model(config.start, config.stated_base)
+    context = check_output(config.output, "raft", config, inputs)
+    if context is not None and (finished := _finished(config)) is not None:
+        return finished
+    with open_verifier(config) as (verifier, sandbox):
+        trained, holdout = split_holdout(prompts, config.holdout_fraction, config.seed)
+        with open_run("raft", loaded, config.output, inputs, sandbox_tier=sandbox.tier, listeners=listeners) as run:
+            run.write_prompts(prompts)
+            if config.holdout_fraction and not holdout:
+                run.events.notice(
+                    f"{len(prompts)} prompts are too few to hold some out: the last cycle is published, not the best"
+                )
+            cycles = _run_cycles(run, config, trained, holdout, start, verifier, engine_factory or _local_engine)
+            return _publish(run, config, start, verifier, cycles, len(trained), len(holdout))
+
+
+def plan_raft(loaded: Loaded[RaftTrainConfig]) -> Plan:
+    """Check everything `train_raft` needs, write nothing, and say how much work it would be."""
+    config = loaded.config
+    prompts, inputs = _load(config)
+    start = resolve_model(config.start, config.stated_base)
+    context = check_output(config.output, "raft", config, inputs)
+    with open_verifier(config) as (verifier, sandbox):
+        trained, holdout = split_holdout(prompts, config.holdout_fraction, config.seed)
+        return Plan(
+            (
+                ("start", start.name if start.adapter is None else f"{start.name} on {start.base}"),
+                ("prompts", f"{len(trained)} to train on, {len(holdout)} held out"),
+                ("verifier", f"{verifier.name}, sandbox {sandbox.tier}"),
+                ("a cycle", f"{len(trained) * config.samples_per_prompt} completions to draw and verify"),
+                ("cycles", str(config.cycles)),
+                ("output", f"{config.output} ({'continues ' + context.run_id if context else 'new'})"),
+            )
+        )
+
+
+def completed_cycles(folder: Path) -> list[CycleSummary]:
+    """Summaries of the cycles that are done, cycle 0 (the start model) first."""
+    return list(read_records(folder / CYCLES_FILE, CycleSummary))
+
+
+def _load(config: RaftTrainConfig) -> tuple[list[Prompt], dict[str, InputFile]]:
+    prompts = load_prompts(
+        config.prompts, max_prompts=config.max_prompts, seed=config.seed, system_prompt=config.system_prompt
+    )
+    return prompts, {"prompts": hash_file(config.prompts, len(prompts))}
+
+
+def _finished(config: RaftTrainConfig) -> RaftSummary | None:
+    summary = config.output / SUMMARY_FILE
+    if len(completed_cycles(config.output)) <= config.cycles or not summary.is_file():
+        return None
+    return RaftSummary.model_validate_json(summary.read_bytes())
+
+
+def _local_engine(ref: ModelRef, config: RaftTrainConfig, run: Run) -> Engine:
+    return open_engine(ref, config, run.events, run.stop)
+
+
+def _run_cycles(
+    run: Run,
+    config: RaftTrainConfig,
+    prompts: Sequence[Prompt],
+    holdout: Sequence[Prompt],
+    start: ModelRef,
+    verifier: Verifier,
+    engine_factory: EngineFactory,
+) -> list[CycleSummary]:
+    run.drop_torn(CYCLES_FILE)
+    done = completed_cycles(run.path)
+    trained = max((n for n in range(1, len(done) + 1) if read_checkpoint(run.checkpoint(n))), default=0)
+    ref = resolve_model(str(run.checkpoint(trained))) if trained else start
+    engine = engine_factory(ref, config, run)
+    for number in range(len(done), config.cycles + 1):
+        begun = time.perf_counter()
+        steps = sum(cycle.training.steps for cycle in done if cycle.training)
+        cycle = Cycle(number, run, config, prompts, holdout, engine, verifier, steps).finish()
+        done.append(cycle.model_copy(update={"seconds": {**cycle.seconds, "all": time.perf_counter() - begun}}))
+        append_records(run.path / CYCLES_FILE, done[-1:])
+        run.stop.check()
+    return done
+
+
+def _publish(
+    run: Run,
+    config: RaftTrainConfig,
+    start: ModelRef,
+    verifier: Verifier,
+    cycles: Sequence[CycleSummary],
+    prompts: int,
+    holdout: int,
+) -> RaftSummary:
+    best, why = choose_best(cycles)
+    partial = run.path / "final_model.partial"
+    shutil.rmtree(partial, ignore_errors=True)
+    shutil.copytree(run.checkpoint(best), partial, copy_function=_link_or_copy)
+    shutil.rmtree(run.final_model, ignore_errors=True)
+    partial.rename(run.final_model)
+    run.events.emit(EventType.CHECKPOINT, cycle=best, path=str(run.final_model))
+    summary = RaftSummary(
+        run_id=run.context.run_id,
+        model=start.name,
+        verifier=verifier.name,
+        verifier_version=verifier.version,
+        seed=config.seed,
+        prompts=prompts,
+        holdout_prompts=holdout,
+        cycles=tuple(cycles),
+        best_cycle=best,
+        chosen_by=why,
+        wall_s=sum(cycle.seconds.get("all", 0.0) for cycle in cycles),
+    )
+    write_atomically(run.path / SUMMARY_FILE, summary.model_dump_json(indent=2) + "\n")
+    return summary
+
+
+def choose_best(cycles: Sequence[CycleSummary]) -> tuple[int, str]:
+    """Pick the cycle with the highest pass@1 on the held-out slice, the earliest of equals; else the last cycle.
+
+    Args:
+        cycles: all cycles, the start model's first.
+
+    Returns:
+        The cycle's number, 1 or more, and why it was chosen.
+    """
+    measured = [
+        (cycle.holdout.pass_at["1"].value, cycle.cycle)
+        for cycle in cycles
+        if cycle.cycle > 0 and cycle.holdout is not None and cycle.holdout.pass_at["1"].value is not None
+    ]
+    if not measured:
+        return cycles[-1].cycle, "the last cycle: no prompts were held out to choose by"
+    best = max(value for value, _ in measured if value is not None)
+    number = next(number for value, number in measured if value == best)
+    start = cycles[0].holdout.pass_at["1"].value if cycles[0].holdout else None
+    why = f"highest pass@1 on the held-out slice, {best:.3f}"
+    if start is not None:
+        why += f" (start model {start:.3f})" if best > start else f"; yet the start model had {start:.3f}"
+    return number, why
+
+
+def _link_or_copy(source: str, target: str) -> None:
+    """Share the bytes where the file system can, as checkpoints are never written in place."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)

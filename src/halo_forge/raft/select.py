@@ -1,0 +1,139 @@
+"""Which completions are trained on: right, whole, distinct, and spread over the prompts.
+
+Evidence: gain follows the number of distinct right solutions (RFT, arXiv 2308.01825), so duplicates go and each prompt
+has a cap; a global ranking would let easy prompts crowd out hard ones, so prompts take turns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import ceil
+from random import Random
+from typing import Literal, NamedTuple
+
+from halo_forge.core.seeds import derive
+from halo_forge.core.types import Rollout
+from halo_forge.rollout.decision import Decision, Reason
+from halo_forge.rollout.metrics import by_prompt
+
+
+class SelectionRules(NamedTuple):
+    """The rules in force; see `RaftTrainConfig` for their meaning."""
+
+    reward_threshold: float
+    keep_fraction: float
+    max_kept_per_prompt: int
+    min_samples: int | None = None
+    select: Literal["reward", "random"] = "reward"
+
+
+class Selection(NamedTuple):
+    """What was decided.
+
+    Args:
+        kept: the chosen rollouts, in the order they were drawn.
+        decisions: one for every rollout, in the same order.
+        threshold: the reward threshold in the end; lower than asked only to reach `min_samples`.
+    """
+
+    kept: list[Rollout]
+    decisions: list[Decision]
+    threshold: float
+
+
+def select(rollouts: Sequence[Rollout], rules: SelectionRules, seed: int) -> Selection:
+    """Decide on every rollout of a cycle; the same rollouts, rules and seed give the same decisions."""
+    if rules.select == "random":
+        return _decide(rollouts, rules, seed, threshold=0.0)
+    threshold = rules.reward_threshold
+    selection = _decide(rollouts, rules, seed, threshold)
+    lower = sorted(
+        {r.verdict.reward for r in rollouts if r.verdict.reward is not None and 0 < r.verdict.reward < threshold},
+        reverse=True,
+    )
+    while rules.min_samples is not None and len(selection.kept) < rules.min_samples and lower:
+        threshold = lower.pop(0)
+        selection = _decide(rollouts, rules, seed, threshold)
+    return selection
+
+
+def _decide(rollouts: Sequence[Rollout], rules: SelectionRules, seed: int, threshold: float) -> Selection:
+    reasons: dict[tuple[str, int], Reason] = {}
+    queues: list[list[Rollout]] = []
+    eligible = 0
+    for prompt_id, group in by_prompt(rollouts).items():
+        queue = _eligible(group, rules, seed, threshold, reasons)
+        eligible += len(queue)
+        for rollout in queue[rules.max_kept_per_prompt :]:
+            reasons[prompt_id, rollout.completion.index] = Reason.PROMPT_FULL
+        queues.append(queue[: rules.max_kept_per_prompt])
+    wanted = max(ceil(rules.keep_fraction * eligible), rules.min_samples or 0)
+    for position, rollout in enumerate(_in_turns(queues, seed)):
+        reason = _kept_reason(rollout, rules) if position < wanted else Reason.KEEP_FRACTION
+        reasons[rollout.prompt_id, rollout.completion.index] = reason
+    decisions = [
+        Decision(
+            cycle=r.cycle,
+            prompt_id=r.prompt_id,
+            index=r.completion.index,
+            kept=reasons[r.prompt_id, r.completion.index].value.startswith("kept"),
+            reason=reasons[r.prompt_id, r.completion.index],
+        )
+        for r in rollouts
+    ]
+    return Selection([r for r, d in zip(rollouts, decisions, strict=True) if d.kept], decisions, threshold)
+
+
+def _eligible(
+    group: Sequence[Rollout],
+    rules: SelectionRules,
+    seed: int,
+    threshold: float,
+    reasons: dict[tuple[str, int], Reason],
+) -> list[Rollout]:
+    """Completions of one prompt that may be kept, best first; notes why the others may not."""
+    if rules.select == "random":
+        group = Random(derive(seed, "shuffle", group[0].prompt_id)).sample(list(group), len(group))
+    else:
+        group = sorted(group, key=lambda r: -(r.verdict.reward or 0.0))
+    chosen: list[Rollout] = []
+    texts: set[str] = set()
+    for rollout in group:
+        reward, text = rollout.verdict.reward, _normalised(rollout.completion.text)
+        reason: Reason | None = None
+        if rollout.completion.finish_reason == "length":
+            reason = Reason.TRUNCATED
+        elif rules.select == "reward" and reward is None:
+            reason = Reason.UNVERIFIABLE
+        elif rules.select == "reward" and reward is not None and reward < threshold:
+            reason = Reason.BELOW_THRESHOLD
+        elif text in texts:
+            reason = Reason.DUPLICATE
+        if reason is None:
+            texts.add(text)
+            chosen.append(rollout)
+        else:
+            reasons[rollout.prompt_id, rollout.completion.index] = reason
+    return chosen
+
+
+def _in_turns(queues: Sequence[Sequence[Rollout]], seed: int) -> list[Rollout]:
+    """Every prompt's best first, then every prompt's second, …; within a turn by reward, ties in seeded order."""
+    turns: list[Rollout] = []
+    for turn in range(max(map(len, queues), default=0)):
+        level = [queue[turn] for queue in queues if len(queue) > turn]
+        Random(derive(seed, "turn", turn)).shuffle(level)
+        turns += sorted(level, key=lambda r: -(r.verdict.reward or 0.0))
+    return turns
+
+
+def _kept_reason(rollout: Rollout, rules: SelectionRules) -> Reason:
+    if rules.select == "random":
+        return Reason.KEPT_AT_RANDOM
+    reward = rollout.verdict.reward
+    assert reward is not None
+    return Reason.KEPT if reward >= rules.reward_threshold else Reason.KEPT_LOWERED
+
+
+def _normalised(text: str) -> str:
+    return " ".join(text.split())

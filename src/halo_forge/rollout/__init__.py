@@ -1,0 +1,1 @@
+"""Completions with their verdicts: collecting, storing and measuring them."""

@@ -1,0 +1,145 @@
+"""What a set of rollouts amounts to, each figure with a 95% interval.
+
+pass@k is the unbiased estimator 1 - C(n-c, k) / C(n, k) of Chen et al. 2021 (arXiv 2107.03374, section 2.1),
+averaged over prompts. Intervals are percentile bootstraps over prompts, because the completions of one prompt are
+not independent. Unverifiable completions count neither as right nor as wrong: n is the number verified, and a prompt
+with fewer than k of those has no pass@k and is counted in `prompts_without`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from math import comb
+
+import numpy as np
+from numpy.typing import NDArray
+
+from halo_forge.core.types import Record, Rollout
+
+RESAMPLES = 2_000
+
+
+class Estimate(Record):
+    """A mean over prompts with its 95% interval; None where nothing could be measured."""
+
+    value: float | None
+    ci95: tuple[float, float] | None = None
+
+
+class Metrics(Record):
+    """Figures of a set of rollouts.
+
+    Args:
+        pass_at: `"1"`, `"5"`, … -> pass@k.
+        compile_rate: share of the verified completions that got through the compile stage.
+        mean_reward: over the verified completions.
+        by_stage: completions by the last stage entered; those that passed everything are under `passed`.
+        unverifiable: completions without a reward, by cause.
+        prompts_without: `"k"` -> prompts left out of pass@k since fewer than k completions were verified.
+        truncated: completions cut at max_new_tokens.
+        distinct_fraction: different texts among the completions of a prompt, mean share.
+        mean_tokens: tokens a completion.
+        mean_logprob: mean log-probability of a sampled token; minus this estimates the policy's entropy a token.
+        rewards: counts in ten bins of width 0.1, the last one closed.
+    """
+
+    prompts: int
+    completions: int
+    pass_at: dict[str, Estimate]
+    compile_rate: Estimate
+    mean_reward: Estimate
+    by_stage: dict[str, int]
+    unverifiable: dict[str, int]
+    prompts_without: dict[str, int]
+    truncated: int
+    distinct_fraction: float
+    mean_tokens: float
+    mean_logprob: float | None
+    rewards: tuple[int, ...]
+
+
+def pass_at_k(n: int, c: int, k: int) -> float:
+    """Probability that k of n completions, drawn without replacement, hold at least one of the c right ones.
+
+    Raises:
+        ValueError: k > n, for which it is not defined.
+    """
+    if not 0 <= c <= n or not 1 <= k <= n:
+        raise ValueError(f"pass@k needs 0 <= c <= n and 1 <= k <= n, got n={n}, c={c}, k={k}")
+    return 1.0 - comb(n - c, k) / comb(n, k)
+
+
+def estimate(values: Sequence[float] | NDArray[np.float64], seed: int = 0) -> Estimate:
+    """Mean of one value a prompt, with a percentile bootstrap interval over prompts."""
+    if len(values) == 0:
+        return Estimate(value=None)
+    return weighted_estimate(values, np.ones(len(values)), seed)
+
+
+def weighted_estimate(
+    sums: Sequence[float] | NDArray[np.float64], weights: Sequence[float] | NDArray[np.float64], seed: int = 0
+) -> Estimate:
+    """Ratio of two sums over prompts, such as compiled / verified completions, bootstrapped over prompts."""
+    numerator, denominator = np.asarray(sums, dtype=float), np.asarray(weights, dtype=float)
+    if denominator.sum() == 0:
+        return Estimate(value=None)
+    draws = np.random.default_rng(seed).integers(0, len(numerator), size=(RESAMPLES, len(numerator)))
+    totals = denominator[draws].sum(axis=1)
+    ratios = numerator[draws].sum(axis=1)[totals > 0] / totals[totals > 0]
+    low, high = np.percentile(ratios, [2.5, 97.5])
+    return Estimate(value=float(numerator.sum() / denominator.sum()), ci95=(float(low), float(high)))
+
+
+def paired_difference(ours: Sequence[float], theirs: Sequence[float], seed: int = 0) -> Estimate:
+    """Mean difference of two values a prompt, with a paired bootstrap interval over the same prompts."""
+    if len(ours) != len(theirs):
+        raise ValueError(f"a paired comparison needs the same prompts: {len(ours)} against {len(theirs)}")
+    return estimate(np.asarray(ours, dtype=float) - np.asarray(theirs, dtype=float), seed)
+
+
+def by_prompt(rollouts: Iterable[Rollout]) -> dict[str, list[Rollout]]:
+    """Group rollouts by prompt, in order of first appearance."""
+    groups: dict[str, list[Rollout]] = {}
+    for rollout in rollouts:
+        groups.setdefault(rollout.prompt_id, []).append(rollout)
+    return groups
+
+
+def pass_values(groups: dict[str, list[Rollout]], k: int) -> dict[str, float]:
+    """pass@k of each prompt that has at least k verified completions."""
+    values: dict[str, float] = {}
+    for prompt_id, rollouts in groups.items():
+        verified = [r.verdict for r in rollouts if r.verdict.reward is not None]
+        if len(verified) >= k:
+            values[prompt_id] = pass_at_k(len(verified), sum(v.passed for v in verified), k)
+    return values
+
+
+def measure(rollouts: Sequence[Rollout], ks: Sequence[int] = (1,), seed: int = 0) -> Metrics:
+    """Compute every figure of a set of rollouts; pass@k for each k that some prompt has samples for."""
+    groups = by_prompt(rollouts)
+    verified = [[r.verdict for r in group if r.verdict.reward is not None] for group in groups.values()]
+    counts = [len(group) for group in verified]
+    per_k = {k: list(pass_values(groups, k).values()) for k in ks}
+    tokens = sum(len(r.completion.token_ids) for r in rollouts)
+    logprobs = [value for r in rollouts for value in r.completion.logprobs]
+    return Metrics(
+        prompts=len(groups),
+        completions=len(rollouts),
+        pass_at={str(k): estimate(values, seed) for k, values in per_k.items()},
+        compile_rate=weighted_estimate([sum(v.compiled for v in group) for group in verified], counts, seed),
+        mean_reward=weighted_estimate([sum(v.reward or 0.0 for v in group) for group in verified], counts, seed),
+        by_stage=dict(Counter("passed" if v.passed else str(v.stage) for group in verified for v in group)),
+        unverifiable=dict(Counter(r.verdict.fault or "unknown" for r in rollouts if r.verdict.reward is None)),
+        prompts_without={str(k): len(groups) - len(values) for k, values in per_k.items()},
+        truncated=sum(r.completion.finish_reason == "length" for r in rollouts),
+        distinct_fraction=_mean([len({r.completion.text for r in g}) / len(g) for g in groups.values()]),
+        mean_tokens=tokens / len(rollouts) if rollouts else 0.0,
+        mean_logprob=sum(logprobs) / len(logprobs) if logprobs else None,
+        rewards=tuple(np.histogram([v.reward or 0.0 for group in verified for v in group], bins=10, range=(0, 1))[0].tolist()),
+    )
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values) if values else 0.0

@@ -1,0 +1,1 @@
+"""The run folder: the single source of truth of everything that ran."""

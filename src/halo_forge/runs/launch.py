@@ -1,0 +1,119 @@
+"""`launch_context.json`: what a run was started with, written before anything starts and never changed after."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+import time
+from hashlib import sha256
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from uuid import uuid4
+
+from pydantic import JsonValue
+
+from halo_forge import __version__
+from halo_forge.config.load import config_hash
+from halo_forge.config.options import CommandConfig, presentation
+from halo_forge.core.errors import RunConflictError
+from halo_forge.core.types import Record
+
+LAUNCH_FILE = "launch_context.json"
+SECRETS = ("HF_TOKEN",)
+ENVIRONMENT = ("CUDA_VISIBLE_DEVICES", "HF_ENDPOINT", "HF_HOME", "HF_HUB_OFFLINE", "OMP_NUM_THREADS")
+PACKAGES = ("torch", "transformers", "peft", "datasets", "tokenizers")
+
+
+class InputFile(Record):
+    """A file the run depends on; with another hash the run is not continued."""
+
+    path: str
+    sha256: str
+    rows: int
+
+
+class LaunchContext(Record):
+    """Everything needed to start the run again.
+
+    Args:
+        params: the validated settings; a rerun is rebuilt from these, never from `argv`, which is for people.
+        secrets: names of the secret variables that were set, never their values.
+    """
+
+    schema_version: int = 1
+    run_id: str
+    kind: str
+    created_at: float
+    output_dir: str
+    cwd: str
+    params: dict[str, JsonValue]
+    config_hash: str
+    inputs: dict[str, InputFile]
+    argv: tuple[str, ...]
+    environment: dict[str, str]
+    secrets: tuple[str, ...]
+    versions: dict[str, str]
+    sandbox_tier: str | None = None
+    parent: str | None = None
+
+
+def describe_launch(
+    kind: str, config: CommandConfig, output: Path, inputs: dict[str, InputFile], sandbox_tier: str | None
+) -> LaunchContext:
+    """Gather the launch context of a run about to start."""
+    return LaunchContext(
+        run_id=f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{uuid4().hex[:6]}",
+        kind=kind,
+        created_at=round(time.time(), 3),
+        output_dir=str(output),
+        cwd=str(Path.cwd()),
+        params=config.model_dump(mode="json"),
+        config_hash=config_hash(config),
+        inputs=inputs,
+        argv=tuple(sys.argv),
+        environment={name: os.environ[name] for name in ENVIRONMENT if name in os.environ},
+        secrets=tuple(name for name in SECRETS if os.environ.get(name)),
+        versions={"halo-forge": __version__, "python": platform.python_version(), **_package_versions()},
+        sandbox_tier=sandbox_tier,
+    )
+
+
+def refuse_changes(before: LaunchContext, config: CommandConfig, inputs: dict[str, InputFile]) -> None:
+    """Check that a run may be continued with these settings and inputs.
+
+    Raises:
+        RunConflictError: a setting or an input changed; the text lists each with both values.
+    """
+    changes = []
+    after = config.model_dump(mode="json")
+    for key, field in type(config).model_fields.items():
+        if key != "output" and not presentation(field).resumable and before.params.get(key) != after[key]:
+            changes.append(f"{key} was {before.params.get(key)!r}, now {after[key]!r}")
+    for name, file in inputs.items():
+        if name not in before.inputs or before.inputs[name].sha256 != file.sha256:
+            changes.append(f"the content of {name} ({file.path}) changed")
+    if changes:
+        raise RunConflictError(
+            f"{before.output_dir} holds run {before.run_id} with other settings: {'; '.join(changes)}. "
+            "Give the same settings to continue it, or another --output"
+        )
+
+
+def hash_file(path: Path, rows: int) -> InputFile:
+    """Fingerprint an input file."""
+    digest = sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return InputFile(path=str(path), sha256=digest.hexdigest(), rows=rows)
+
+
+def _package_versions() -> dict[str, str]:
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

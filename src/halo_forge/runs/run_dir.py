@@ -1,0 +1,204 @@
+"""Opening a run folder: fresh, to continue, or refused; and closing it with a truthful `exit.json`."""
+
+from __future__ import annotations
+
+import errno
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, TypeVar
+
+from halo_forge.config.load import Loaded
+from halo_forge.config.options import CommandConfig
+from halo_forge.core.errors import EnvironmentFault, HaloError, Interrupted, RunConflictError
+from halo_forge.core.events import EventLog, EventType, Listener, drop_torn_tail
+from halo_forge.core.stop import StopRequest, stop_on_signals
+from halo_forge.core.types import Checkpoint, Prompt, Record
+from halo_forge.rollout.records import write_atomically
+from halo_forge.runs.launch import LAUNCH_FILE, InputFile, LaunchContext, describe_launch, refuse_changes
+from halo_forge.runs.lock import hold_lock
+
+C = TypeVar("C", bound=CommandConfig)
+CHECKPOINT_FILE = "checkpoint.json"
+SUMMARY_FILE = "summary.json"
+
+
+class Exit(Record):
+    """`exit.json`: how the last attempt ended; absent while one is running, and after a kill."""
+
+    status: Literal["succeeded", "failed", "stopped"]
+    exit_code: int
+    message: str
+    ended_at: float
+
+
+@dataclass
+class Run:
+    """An open run folder."""
+
+    path: Path
+    context: LaunchContext
+    events: EventLog
+    stop: StopRequest = field(default_factory=StopRequest)
+
+    def rollouts(self, name: str) -> Path:
+        """File of rollouts, such as `rollouts("cycle_1")`."""
+        return self.path / "rollouts" / f"{name}.jsonl"
+
+    def kept(self, cycle: int) -> Path:
+        """File of selection decisions of a cycle."""
+        return self.path / "kept" / f"cycle_{cycle}.jsonl"
+
+    def checkpoint(self, cycle: int) -> Path:
+        """Checkpoint folder of a cycle."""
+        return self.path / f"cycle_{cycle}_final"
+
+    def write_prompts(self, prompts: Sequence[Prompt]) -> None:
+        """Keep the prompts beside the rollouts that refer to them."""
+        path = self.path / "prompts.jsonl"
+        if not path.exists():
+            write_atomically(path, "".join(prompt.model_dump_json() + "\n" for prompt in prompts))
+
+    def drop_torn(self, name: str) -> None:
+        """Cut a file of lines after its last whole one."""
+        drop_torn_tail(self.path / name)
+
+    @property
+    def final_model(self) -> Path:
+        """Checkpoint folder of the finished run."""
+        return self.path / "final_model"
+
+    @property
+    def training_state(self) -> Path:
+        """Folder of the state of a training phase in progress."""
+        return self.path / "training_state"
+
+
+def read_launch(folder: Path) -> LaunchContext | None:
+    """Return what the run in the folder was started with, or None if it holds none."""
+    file = folder / LAUNCH_FILE
+    if not file.is_file():
+        return None
+    try:
+        return LaunchContext.model_validate_json(file.read_bytes())
+    except ValueError as error:
+        raise RunConflictError(f"{file} cannot be read ({error}); choose another --output") from error
+
+
+def read_checkpoint(folder: Path) -> Checkpoint | None:
+    """Return a checkpoint's description, or None if the folder is no whole checkpoint."""
+    file = folder / CHECKPOINT_FILE
+    return Checkpoint.model_validate_json(file.read_bytes()) if file.is_file() else None
+
+
+def is_complete(folder: Path) -> bool:
+    """Whether the run in the folder ended well."""
+    file = folder / "exit.json"
+    return file.is_file() and Exit.model_validate_json(file.read_bytes()).status == "succeeded"
+
+
+def check_output(folder: Path, kind: str, config: CommandConfig, inputs: dict[str, InputFile]) -> LaunchContext | None:
+    """Say whether a run may be started or continued in the folder, without writing anything.
+
+    Returns:
+        The launch context of the run to continue, or None for a fresh folder.
+
+    Raises:
+        RunConflictError: the folder belongs to another run, or holds files of something else.
+    """
+    if not folder.exists():
+        return None
+    if not folder.is_dir():
+        raise RunConflictError(f"--output {folder} is a file; choose a folder")
+    context = read_launch(folder)
+    if context is None:
+        strangers = sorted(p.name for p in folder.iterdir() if p.name != "run.lock")
+        if strangers:
+            raise RunConflictError(
+                f"--output {folder} holds other files ({', '.join(strangers[:3])}) and no run; choose an empty folder"
+            )
+        return None
+    if context.kind != kind:
+        raise RunConflictError(
+            f"--output {folder} belongs to the {context.kind} run {context.run_id}; "
+            f"choose another folder for this {kind} run"
+        )
+    refuse_changes(context, config, inputs)
+    return context
+
+
+@contextmanager
+def open_run(
+    kind: str,
+    loaded: Loaded[C],
+    output: Path,
+    inputs: dict[str, InputFile],
+    *,
+    sandbox_tier: str | None = None,
+    listeners: tuple[Listener, ...] = (),
+) -> Iterator[Run]:
+    """Start a run or continue the one in the folder; on the way out record how it ended.
+
+    Raises:
+        RunConflictError, RunLockedError: the folder is not ours to write.
+        EnvironmentFault: the disk is full; what is written stays usable.
+    """
+    before = check_output(output, kind, loaded.config, inputs)
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise EnvironmentFault(f"cannot create --output {output}: {error.strerror}") from error
+    with _disk_errors(output), hold_lock(output):
+        context = before or describe_launch(kind, loaded.config, output, inputs, sandbox_tier)
+        if before is None:
+            write_atomically(output / LAUNCH_FILE, context.model_dump_json(indent=2) + "\n")
+        write_atomically(output / "config.yaml", loaded.to_yaml())
+        (output / "exit.json").unlink(missing_ok=True)
+        with EventLog(output / "events.jsonl") as events:
+            for listener in listeners:
+                events.listen(listener)
+            run = Run(output, context, events)
+            events.emit(
+                EventType.RUN_STARTED, kind=kind, run_id=context.run_id, output=str(output), resumed=before is not None
+            )
+            with stop_on_signals(run.stop):
+                yield from _until_exit(run)
+
+
+def _until_exit(run: Run) -> Iterator[Run]:
+    try:
+        yield run
+    except Interrupted as error:
+        _close(
+            run, EventType.RUN_STOPPED, Exit(status="stopped", exit_code=130, message=str(error), ended_at=time.time())
+        )
+        raise
+    except BaseException as error:
+        code = error.exit_code if isinstance(error, HaloError) else 1
+        message = f"{type(error).__name__}: {error}"
+        _close(run, EventType.RUN_FAILED, Exit(status="failed", exit_code=code, message=message, ended_at=time.time()))
+        raise
+    _close(run, EventType.RUN_FINISHED, Exit(status="succeeded", exit_code=0, message="", ended_at=time.time()))
+
+
+def _close(run: Run, type: EventType, ended: Exit) -> None:
+    try:
+        run.events.emit(type, message=ended.message, exit_code=ended.exit_code)
+        write_atomically(run.path / "exit.json", ended.model_dump_json(indent=2) + "\n")
+    except OSError as error:
+        if error.errno != errno.ENOSPC or ended.status == "succeeded":
+            raise
+
+
+@contextmanager
+def _disk_errors(output: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise EnvironmentFault(
+                f"the disk of {output} is full; free some space, and the same command goes on from its last whole chunk"
+            ) from error
+        raise

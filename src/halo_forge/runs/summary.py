@@ -1,0 +1,107 @@
+"""`summary.json`: the figures of a finished run, typed; what the terminal, the report and scripts read."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from halo_forge.core.types import Record
+from halo_forge.rollout.metrics import Metrics
+
+
+class TrainingFigures(Record):
+    """One round of training.
+
+    Args:
+        rows: rows trained on.
+        learnt_tokens: tokens that counted in the loss, over all passes.
+        weight_change: norm of the change over the norm before, of the trained weights.
+    """
+
+    rows: int
+    steps: int
+    learnt_tokens: int
+    mean_loss: float
+    last_loss: float
+    learning_rate: float
+    weight_change: float
+
+
+class CycleSummary(Record):
+    """One RAFT cycle; cycle 0 is the start model, which is only measured.
+
+    Args:
+        rollouts: figures of the completions the cycle drew from its training prompts, before it trained.
+        kept: completions selected.
+        threshold: the reward threshold in force.
+        holdout: figures on the held-out slice after the cycle's training, if there is a slice.
+        seconds: phase -> seconds on the clock (`generate`, `verify`, `collect`, `train`, `evaluate`).
+    """
+
+    cycle: int
+    rollouts: Metrics | None = None
+    kept: int = 0
+    threshold: float | None = None
+    training: TrainingFigures | None = None
+    holdout: Metrics | None = None
+    seconds: dict[str, float] = {}
+
+
+class SftSummary(Record):
+    """Result of `sft train`."""
+
+    kind: Literal["sft"] = "sft"
+    run_id: str
+    model: str
+    seed: int
+    rows: int
+    dropped: dict[str, int]
+    training: TrainingFigures
+    wall_s: float
+
+
+class RaftSummary(Record):
+    """Result of `raft train`.
+
+    Args:
+        best_cycle: the cycle published as `final_model`.
+        chosen_by: why that one, in words.
+    """
+
+    kind: Literal["raft"] = "raft"
+    run_id: str
+    model: str
+    verifier: str
+    verifier_version: str
+    seed: int
+    prompts: int
+    holdout_prompts: int
+    cycles: tuple[CycleSummary, ...]
+    best_cycle: int
+    chosen_by: str
+    wall_s: float
+
+
+class BenchmarkSummary(Record):
+    """Result of `benchmark run`.
+
+    Args:
+        sampled: figures of the sampled completions.
+        greedy: figures of one greedy completion a prompt, if asked for.
+        groups: the same two for each group of prompts, where the prompts name groups.
+        prompts_hash: hash of the prompts measured; results on different prompts are not comparable.
+    """
+
+    kind: Literal["benchmark"] = "benchmark"
+    run_id: str
+    model: str
+    verifier: str
+    verifier_version: str
+    seed: int
+    temperature: float
+    samples: int
+    prompts_hash: str
+    sampled: Metrics
+    greedy: Metrics | None = None
+    groups: dict[str, tuple[Metrics, Metrics | None]] = {}
+    tokens_per_s: float | None
+    wall_s: float

@@ -1,0 +1,180 @@
+"""Supervised fine-tuning: rows of a file or of the catalogue, the loss on the assistant's tokens only."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections import Counter
+from typing import TYPE_CHECKING, NamedTuple
+
+from halo_forge.config.load import Loaded
+from halo_forge.config.schemas import SftTrainConfig
+from halo_forge.core.errors import DataError
+from halo_forge.core.events import EventType, Listener
+from halo_forge.core.protocols import TrainingRow
+from halo_forge.core.seeds import derive
+from halo_forge.core.types import Checkpoint, Conversation
+from halo_forge.data import load_conversations
+from halo_forge.models.resolve import ModelRef, resolve_model
+from halo_forge.rollout.records import write_atomically
+from halo_forge.runs.launch import InputFile, hash_file
+from halo_forge.runs.plan import Plan
+from halo_forge.runs.run_dir import SUMMARY_FILE, Run, check_output, is_complete, open_run
+from halo_forge.runs.summary import SftSummary, TrainingFigures
+
+if TYPE_CHECKING:
+    from halo_forge.models.chat import ChatFormat
+
+
+class _Source(NamedTuple):
+    """The conversations, what was already left out of them or noted, and where they came from."""
+
+    rows: list[Conversation]
+    dropped: dict[str, int]
+    noted: dict[str, int]
+    inputs: dict[str, InputFile]
+
+
+def train_sft(loaded: Loaded[SftTrainConfig], listeners: tuple[Listener, ...] = ()) -> SftSummary:
+    """Train, or go on from the last saved state, and write `final_model`.
+
+    Raises:
+        HaloError: see `core.errors`.
+    """
+    config = loaded.config
+    source = _load(config)
+    start = resolve_model(config.model)
+    context = check_output(config.output, "sft", config, source.inputs)
+    if context is not None and is_complete(config.output):
+        return SftSummary.model_validate_json((config.output / SUMMARY_FILE).read_bytes())
+    with open_run("sft", loaded, config.output, source.inputs, listeners=listeners) as run:
+        return _train(run, config, start, source)
+
+
+def plan_sft(loaded: Loaded[SftTrainConfig]) -> Plan:
+    """Check everything `train_sft` needs, write nothing, and say how much work it would be."""
+    from halo_forge.training.batches import count_steps
+
+    config = loaded.config
+    source = _load(config)
+    start = resolve_model(config.model)
+    context = check_output(config.output, "sft", config, source.inputs)
+    steps = count_steps(len(source.rows), config.batch_size, config.epochs, config.max_steps)
+    return Plan(
+        (
+            ("start", start.name),
+            ("rows", f"{len(source.rows)}{_describe(source.dropped)}"),
+            (
+                "training",
+                f"{config.tuning}, {steps} steps of {config.batch_size} rows, rate {config.peak_learning_rate:g}",
+            ),
+            ("output", f"{config.output} ({'continues ' + context.run_id if context else 'new'})"),
+        )
+    )
+
+
+def _load(config: SftTrainConfig) -> _Source:
+    if config.data is not None:
+        loaded = load_conversations(config.data, max_samples=config.max_samples, seed=config.seed)
+        file = hash_file(config.data, len(loaded.conversations))
+        return _Source(loaded.conversations, loaded.dropped, loaded.noted, {"data": file})
+    from halo_forge.data.hub import load_catalogue_conversations
+
+    assert config.dataset is not None
+    fetched = load_catalogue_conversations(config.dataset, config.max_samples, config.seed)
+    file = InputFile(path=config.dataset, sha256=fetched.revision or "", rows=len(fetched.conversations))
+    return _Source(fetched.conversations, fetched.dropped, fetched.noted, {"dataset": file})
+
+
+def _train(run: Run, config: SftTrainConfig, start: ModelRef, source: _Source) -> SftSummary:
+    from halo_forge.models.load import load_policy
+    from halo_forge.models.save import save_checkpoint
+    from halo_forge.training.trainer import PolicyTrainer, TrainSettings
+
+    begun = time.perf_counter()
+    policy = load_policy(start, config, config, seed=derive(config.seed, "adapter"))
+    for adjustment in policy.adjustments:
+        run.events.notice(adjustment)
+    limit = min(config.max_length, policy.context_length or config.max_length)
+    rows, dropped = render(source.rows, policy.chat, limit)
+    dropped = {**source.dropped, **dropped}
+    if dropped:
+        run.events.notice(f"{len(rows)} rows are trained on{_describe(dropped)}")
+    for note, count in source.noted.items():
+        run.events.notice(f"{count} rows: {note}")
+    settings = TrainSettings.from_options(
+        config,
+        learning_rate=config.peak_learning_rate,
+        batch_size=config.batch_size,
+        epochs=config.epochs,
+        max_steps=config.max_steps,
+        schedule=config.schedule,
+    )
+    trainer = PolicyTrainer(policy, settings, run.events, run.stop)
+    report = trainer.train(rows, seed=derive(config.seed, "train"), cycle=0, state_folder=run.training_state)
+    checkpoint = Checkpoint(
+        kind="adapter" if policy.is_adapter else "full",
+        base_model=policy.base,
+        run_id=run.context.run_id,
+        cycle=0,
+        step=report.steps,
+    )
+    save_checkpoint(policy, run.final_model, checkpoint)
+    shutil.rmtree(run.training_state, ignore_errors=True)
+    run.events.emit(EventType.CHECKPOINT, path=str(run.final_model))
+    summary = SftSummary(
+        run_id=run.context.run_id,
+        model=start.name,
+        seed=config.seed,
+        rows=len(rows),
+        dropped=dropped,
+        training=TrainingFigures(
+            rows=len(rows),
+            steps=report.steps,
+            learnt_tokens=report.learnt_tokens,
+            mean_loss=report.mean_loss,
+            last_loss=report.last_loss,
+            learning_rate=config.peak_learning_rate,
+            weight_change=report.weight_change,
+        ),
+        wall_s=time.perf_counter() - begun,
+    )
+    write_atomically(run.path / SUMMARY_FILE, summary.model_dump_json(indent=2) + "\n")
+    return summary
+
+
+def render(conversations: list[Conversation], chat: ChatFormat, limit: int) -> tuple[list[TrainingRow], dict[str, int]]:
+    """Turn conversations into rows of tokens.
+
+    Args:
+        limit: tokens a row at most.
+
+    Returns:
+        The rows that fit, and how many were dropped by reason.
+
+    Raises:
+        DataError: a loss mask is empty or full, or no row is left.
+    """
+    from halo_forge.models.chat import TemplateRewritesError
+
+    rows: list[TrainingRow] = []
+    dropped: Counter[str] = Counter()
+    for conversation in conversations:
+        try:
+            row = chat.conversation_row(conversation.messages)
+        except TemplateRewritesError:
+            dropped["the chat template rewrites earlier turns"] += 1
+            continue
+        except DataError as error:
+            raise DataError(f"row {conversation.id}: {error}") from error
+        if len(row.ids) > limit:
+            dropped[f"longer than {limit} tokens"] += 1
+        else:
+            rows.append(row)
+    if not rows:
+        raise DataError(f"no row is left to train on{_describe(dropped)}")
+    return rows, dict(dropped)
+
+
+def _describe(dropped: dict[str, int]) -> str:
+    return "; dropped: " + ", ".join(f"{count} {reason}" for reason, count in dropped.items()) if dropped else ""

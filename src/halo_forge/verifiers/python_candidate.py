@@ -1,0 +1,214 @@
+"""The candidate's side, run as a script in its own sandbox: loads the completion, then answers the judge's requests.
+
+Nothing here is trusted: the completion shares this process and may replace any of it. It can make the answers wrong,
+which is its right, but it cannot reach the judge.
+"""
+
+import builtins
+import contextlib
+import json
+import os
+import sys
+import types
+from typing import Any
+
+from halo_forge.verifiers import python_wire as wire
+
+NAME = "solution"
+SYNTAX_TREE = 0x400
+
+
+class Handles:
+    """Objects that the judge knows by number."""
+
+    def __init__(self) -> None:
+        self._objects: list[Any] = []
+        self._numbers: dict[int, int] = {}
+
+    def node(self, value: Any) -> list[Any]:
+        """Return the node of an object, the same number each time."""
+        number = self._numbers.get(id(value))
+        if number is None:
+            number = self._numbers[id(value)] = len(self._objects)
+            self._objects.append(value)
+        return ["h", number]
+
+    def resolve(self, number: int) -> Any:
+        """Return the object of that number."""
+        return self._objects[number]
+
+
+def units(stub: str, code: str, entry_point: "str | None") -> list[Any]:
+    """Compile what to execute, in order.
+
+    A completion that defines the entry point stands for itself, after the stub's imports and helpers. One that does
+    not continues the stub, up to its first line without indentation if the rest is not code.
+
+    Raises:
+        SyntaxError: there is no reading that is valid.
+    """
+    if not stub:
+        return [compiled(code)]
+    body = code.rstrip().split("\n")
+    inner = [number for number, line in enumerate(body) if line.strip() and not line[0].isspace()]
+    try:
+        tree = compile(code, "<completion>", "exec", SYNTAX_TREE, dont_inherit=True)
+        if entry_point is None or any(defined_name(node) == entry_point for node in tree.body):
+            return [compiled(stub), compiled(code)]
+    except (SyntaxError, ValueError, MemoryError, RecursionError):
+        pass
+    try:
+        return [compiled(stub + code)]
+    except SyntaxError:
+        if not inner or inner[0] == 0:
+            raise
+        return [compiled(stub + "\n".join(body[: inner[0]]))]
+
+
+def compiled(source: str) -> Any:
+    """Compile a source; whatever the compiler cannot take is a syntax error."""
+    try:
+        return compile(source, "<completion>", "exec", dont_inherit=True)
+    except (ValueError, MemoryError, RecursionError, OverflowError) as error:
+        raise SyntaxError(str(error)) from error
+
+
+def defined_name(node: Any) -> Any:
+    """Return the name that a statement defines, if it is a function, a class or a plain assignment."""
+    kind = type(node).__name__  # importing ast would cost more than everything else here
+    if kind in ("FunctionDef", "AsyncFunctionDef", "ClassDef"):
+        return node.name
+    if kind == "Assign" and type(node.targets[0]).__name__ == "Name":
+        return node.targets[0].id
+    return None
+
+
+def load(pipe: Any) -> "dict[str, Any] | None":
+    """Execute the completion, tell the judge how that went, and return its namespace."""
+    with open(os.path.join(os.path.dirname(__file__), "program.json")) as file:  # noqa: PTH118, PTH120, PTH123
+        program = json.load(file)
+    try:
+        codes = units(program["stub"], program["code"], program["entry_point"])
+    except SyntaxError as error:
+        pipe.send(["syntax", f"{error.msg} (line {error.lineno})"])
+        return None
+    pipe.send(["parsed"])
+    module = types.ModuleType(NAME)
+    sys.modules[NAME] = module
+    try:
+        for code in codes:
+            exec(code, module.__dict__)
+    except BaseException as error:  # noqa: BLE001  (the completion may raise anything, SystemExit included)
+        pipe.send(["raised", described(error)])
+        return None
+    pipe.send(["ready"])
+    return module.__dict__
+
+
+def described(error: BaseException) -> str:
+    """Return an exception in one line."""
+    try:
+        return f"{type(error).__name__}: {error}"[:300]
+    except BaseException:  # noqa: BLE001  (its own __str__ may raise anything)
+        return type(error).__name__
+
+
+def builtin_name(error: BaseException) -> str:
+    """Return the most special builtin class of an exception; what would end a process becomes an ordinary error."""
+    for kind in type(error).__mro__:
+        if getattr(builtins, kind.__name__, None) is kind and issubclass(kind, Exception):
+            return str(kind.__name__)
+    return "RuntimeError"
+
+
+class Server:
+    """Answers requests about the loaded completion."""
+
+    def __init__(self, namespace: dict[str, Any]) -> None:
+        self.namespace = namespace
+        self.handles = Handles()
+
+    def answer(self, request: list[Any]) -> list[Any]:
+        """Answer one request."""
+        try:
+            kind, *rest = request
+            return ["ok", *getattr(self, "do_" + kind)(*rest)]
+        except StopIteration:
+            return ["stop"]
+        except BaseException as error:  # noqa: BLE001  (as above)
+            return ["raise", builtin_name(error), described(error)]
+
+    def encoded(self, value: Any) -> Any:
+        """Encode a value for the judge."""
+        return wire.encode(value, self.handles.node)
+
+    def decoded(self, node: Any) -> Any:
+        """Decode a value of the judge's."""
+        return wire.decode(node, self.handles.resolve)
+
+    def do_names(self, names: list[str]) -> list[Any]:
+        """Return those of the names that the completion defines, as handles if they can be called."""
+        found = {name: self.namespace[name] for name in names if name in self.namespace}
+        nodes = [self.handles.node(value) if callable(value) else self.encoded(value) for value in found.values()]
+        return [["d", *(word for pair in zip(found, nodes, strict=True) for word in pair)]]
+
+    def do_call(self, target: Any, arguments: Any, named: Any) -> list[Any]:
+        """Call an object; return the result, and the arguments if the call changed them."""
+        args, kwargs = self.decoded(arguments), self.decoded(named)
+        result = self.encoded(self.decoded(target)(*args, **kwargs))
+        after = self.encoded([args, kwargs])
+        return [result, None if after == ["l", arguments, named] else after]
+
+    def do_attribute(self, target: Any, name: str) -> list[Any]:
+        """Return an attribute."""
+        return [self.encoded(getattr(self.decoded(target), name))]
+
+    def do_set_attribute(self, target: Any, name: str, value: Any) -> list[Any]:
+        """Set an attribute."""
+        setattr(self.decoded(target), name, self.decoded(value))
+        return [None]
+
+    def do_item(self, target: Any, key: Any) -> list[Any]:
+        """Return an item."""
+        return [self.encoded(self.decoded(target)[self.decoded(key)])]
+
+    def do_set_item(self, target: Any, key: Any, value: Any) -> list[Any]:
+        """Set an item."""
+        self.decoded(target)[self.decoded(key)] = self.decoded(value)
+        return [None]
+
+    def do_length(self, target: Any) -> list[Any]:
+        """Return the length."""
+        return [len(self.decoded(target))]
+
+    def do_iterator(self, target: Any) -> list[Any]:
+        """Return an iterator."""
+        return [self.handles.node(iter(self.decoded(target)))]
+
+    def do_next(self, target: Any) -> list[Any]:
+        """Return an iterator's next value."""
+        return [self.encoded(next(self.decoded(target)))]
+
+    def do_text(self, target: Any) -> list[Any]:
+        """Return the object as text."""
+        return [str(self.decoded(target))]
+
+
+def main() -> None:
+    """Serve until the judge closes its end."""
+    pipe = wire.Pipe(os.dup(0), os.dup(1))
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nowhere, 0)
+    os.dup2(nowhere, 1)
+    namespace = load(pipe)
+    if namespace is None:
+        return
+    server = Server(namespace)
+    while True:
+        pipe.send(server.answer(pipe.receive()))
+
+
+if __name__ == "__main__":
+    with contextlib.suppress(wire.Closed):
+        main()
+    os._exit(0)

@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from halo_forge.config.shared import LoadingOptions
+from halo_forge.core.errors import DataError
+from halo_forge.core.types import Prompt, Sampling
+from halo_forge.generation.transformers import TransformersGenerator, draw
+from halo_forge.models.load import Policy, load_policy
+from halo_forge.models.resolve import resolve_model
+
+
+@pytest.fixture(scope="module")
+def policy(nano_model: Path) -> Policy:
+    return load_policy(resolve_model(str(nano_model)), LoadingOptions())
+
+
+@pytest.fixture
+def prompts(make_prompt: Callable[..., Prompt]) -> list[Prompt]:
+    return [
+        make_prompt("short", "add"),
+        make_prompt("long", "Write a C++ function int f(int n) that doubles n."),
+        make_prompt("mid", "int f(int)"),
+    ]
+
+
+def test_greedy_decoding_is_what_generate_gives(policy: Policy, prompts: list[Prompt]) -> None:
+    got = TransformersGenerator(policy).generate(prompts, Sampling(n=2, temperature=0, max_new_tokens=24), seed=0)
+    for prompt in prompts:
+        ids = torch.tensor([policy.chat.prompt_ids(prompt.messages)])
+        expected = policy.model.generate(ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=24)
+        ours = [c for c in got if c.prompt_id == prompt.id]
+        assert ours[0].token_ids == ours[1].token_ids == tuple(expected[0, ids.shape[1] :].tolist())
+
+
+def test_stored_logprobs_are_those_of_the_model(policy: Policy, prompts: list[Prompt]) -> None:
+    sampling = Sampling(n=4, temperature=0.8, max_new_tokens=16)
+    by_id = {prompt.id: prompt for prompt in prompts}
+    for completion in TransformersGenerator(policy).generate(prompts, sampling, seed=3):
+        prompt = policy.chat.prompt_ids(by_id[completion.prompt_id].messages)
+        ids = torch.tensor([[*prompt, *completion.token_ids]])
+        with torch.no_grad():
+            logits = policy.model(ids).logits[0, len(prompt) - 1 : -1]
+        expected = (logits / 0.8).log_softmax(-1).gather(1, ids[0, len(prompt) :, None])[:, 0]
+        torch.testing.assert_close(torch.tensor(completion.logprobs), expected, atol=2e-4, rtol=1e-4)
+
+
+def test_the_same_seed_draws_the_same_and_another_differs(policy: Policy, prompts: list[Prompt]) -> None:
+    sampling = Sampling(n=4, temperature=1, max_new_tokens=12)
+    generator = TransformersGenerator(policy)
+    first = generator.generate(prompts, sampling, seed=1)
+    assert first == generator.generate(prompts, sampling, seed=1)
+    assert [c.text for c in first] != [c.text for c in generator.generate(prompts, sampling, seed=2)]
+    assert [(c.prompt_id, c.index) for c in first] == [(p.id, i) for p in prompts for i in range(4)]
+
+
+def test_a_cut_completion_says_so_and_a_stopped_one_ends_with_its_stop(policy: Policy, prompts: list[Prompt]) -> None:
+    stops = policy.chat.stop_ids
+    for completion in TransformersGenerator(policy).generate(
+        prompts, Sampling(n=40, max_new_tokens=40, temperature=1.5), 0
+    ):
+        stopped = completion.token_ids[-1] in stops
+        assert completion.finish_reason == ("stop" if stopped else "length")
+        assert len(completion.token_ids) == len(completion.logprobs) <= 40
+        assert not stops & set(completion.token_ids[:-1])
+
+
+def test_a_prompt_that_fills_the_context_is_refused_by_name(policy: Policy, make_prompt: Callable[..., Prompt]) -> None:
+    with pytest.raises(DataError, match=r"prompt 'huge' has \d+ tokens and the model's context is 512"):
+        TransformersGenerator(policy).generate([make_prompt("huge", "x y " * 600)], Sampling(n=1), seed=0)
+
+
+def test_answers_stop_at_the_end_of_the_context(policy: Policy, make_prompt: Callable[..., Prompt]) -> None:
+    prompt = make_prompt("near", "a " * 240)
+    room = 512 - len(policy.chat.prompt_ids(prompt.messages))
+    got = TransformersGenerator(policy).generate([prompt], Sampling(n=2, max_new_tokens=4000, temperature=1), seed=0)
+    assert all(len(c.token_ids) <= room for c in got)
+
+
+@pytest.mark.parametrize(
+    ("sampling", "allowed"),
+    [
+        (Sampling(temperature=1, top_k=2), {0, 1}),
+        (Sampling(temperature=1, top_p=0.5), {0}),
+        (Sampling(temperature=1, top_p=0.65), {0, 1}),
+        (Sampling(temperature=0), {0}),
+        (Sampling(temperature=1), {0, 1, 2, 3}),
+    ],
+)
+def test_draws_follow_the_distribution_asked_for(sampling: Sampling, allowed: set[int]) -> None:
+    probabilities = torch.tensor([0.6, 0.2, 0.15, 0.05])
+    random = torch.Generator().manual_seed(0)
+    tokens, logprobs = draw(probabilities.log().expand(4000, 4), sampling, random)
+    counts = Counter(tokens.tolist())
+    assert set(counts) == allowed
+    if sampling.temperature:
+        total = sum(float(probabilities[t]) for t in allowed)
+        for token, count in counts.items():
+            share = float(probabilities[token]) / total
+            assert count / 4000 == pytest.approx(share, abs=0.03)
+            assert logprobs[tokens == token][0].exp() == pytest.approx(share, rel=1e-4)
+
+
+def test_a_generation_config_of_the_model_does_not_leak_in(nano_model: Path, prompts: list[Prompt]) -> None:
+    policy = load_policy(resolve_model(str(nano_model)), LoadingOptions())
+    sampling = Sampling(n=4, temperature=1, max_new_tokens=12)
+    before = TransformersGenerator(policy).generate(prompts, sampling, seed=1)
+    policy.model.generation_config.update(temperature=0.01, top_k=1, repetition_penalty=9.0, max_new_tokens=2)
+    assert TransformersGenerator(policy).generate(prompts, sampling, seed=1) == before

@@ -1,0 +1,227 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from toy import RIGHT, ToyEngine, always, write_toy_model
+
+from halo_forge.config.load import Loaded, load
+from halo_forge.config.schemas import RaftTrainConfig
+from halo_forge.core.errors import ConfigError, DataError, Interrupted, ModelError, RunConflictError
+from halo_forge.core.events import Event, EventType, read_events
+from halo_forge.core.types import Prompt
+from halo_forge.raft.loop import choose_best, completed_cycles, plan_raft, train_raft
+from halo_forge.rollout.decision import Decision
+from halo_forge.rollout.metrics import measure
+from halo_forge.rollout.records import read_records, read_rollouts
+from halo_forge.runs.run_dir import Run
+from halo_forge.runs.summary import CycleSummary
+
+
+@pytest.fixture
+def configure(tmp_path: Path) -> Callable[..., Loaded[RaftTrainConfig]]:
+    prompts = tmp_path / "prompts.jsonl"
+    rows = [
+        {"id": f"p{i}", "prompt": f"double n ({i})", "entry_point": "f"}
+        for i in range(14)
+    ]
+    prompts.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    model = write_toy_model(tmp_path / "start", 0.3)
+
+    def make(**changes: Any) -> Loaded[RaftTrainConfig]:
+        settings = {
+            "model": str(model),
+            "prompts": prompts,
+            "output": tmp_path / "out",
+            "cycles": 3,
+            "samples_per_prompt": 4,
+            "generation_batch": 16,
+            "holdout_fraction": 0.3,
+            "reward_threshold": 0.5,
+            **changes,
+        }
+        return load(RaftTrainConfig, {key: value for key, value in settings.items() if value is not None})
+
+    return make
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    """Everything that must not depend on interruptions; timings and events do."""
+    names = ("rollouts", "kept", "cycle_1_final", "cycle_2_final", "cycle_3_final", "final_model")
+    found = {}
+    for name in names:
+        for path in sorted((folder / name).rglob("*")):
+            if path.is_file() and path.name != "checkpoint.json":
+                found[str(path.relative_to(folder))] = path.read_bytes()
+    return found
+
+
+def without_times(path: Path) -> list[str]:
+    times = {"wall_s": 0.0, "cpu_s": 0.0, "peak_memory_mb": None}
+    return [
+        r.model_copy(update={"verdict": r.verdict.model_copy(update=times)}).model_dump_json()
+        for r in read_rollouts(path)
+    ]
+
+
+def test_cycles_learn_and_everything_is_on_disk(configure: Callable[..., Loaded[RaftTrainConfig]]) -> None:
+    heard: list[Event] = []
+    loaded = configure()
+    summary = train_raft(loaded, (heard.append,), ToyEngine)
+    output = loaded.config.output
+    rates = [cycle.holdout.pass_at["1"].value for cycle in summary.cycles if cycle.holdout]
+    assert len(rates) == 4
+    assert rates[-1] == 1.0 and rates[0] is not None and rates[0] < 0.7
+    assert summary.best_cycle == rates.index(1.0)
+    assert (output / "final_model" / "config.json").read_bytes() == (
+        output / f"cycle_{summary.best_cycle}_final" / "config.json"
+    ).read_bytes()
+    for cycle in (1, 2, 3):
+        rollouts = read_rollouts(output / "rollouts" / f"cycle_{cycle}.jsonl")
+        decisions = list(read_records(output / "kept" / f"cycle_{cycle}.jsonl", Decision))
+        assert len(rollouts) == len(decisions) == summary.prompts * 4
+        assert measure(rollouts, (1, 4)) == summary.cycles[cycle].rollouts
+        assert sum(d.kept for d in decisions) == summary.cycles[cycle].kept
+    assert [e.cycle for e in heard if e.type is EventType.CYCLE_FINISHED] == [0, 1, 2, 3]
+    assert not (output / "training_state").exists()
+
+
+def test_held_out_prompts_are_never_trained_on(configure: Callable[..., Loaded[RaftTrainConfig]]) -> None:
+    loaded = configure()
+    summary = train_raft(loaded, engine_factory=ToyEngine)
+    output = loaded.config.output
+    held = {r.prompt_id for r in read_rollouts(output / "rollouts" / "holdout_1.jsonl")}
+    drawn = {r.prompt_id for r in read_rollouts(output / "rollouts" / "cycle_1.jsonl")}
+    assert not held & drawn
+    assert (len(drawn), len(held)) == (summary.prompts, summary.holdout_prompts)
+    assert len(held | drawn) == 14
+
+
+def test_interrupted_anywhere_the_run_ends_the_same(
+    configure: Callable[..., Loaded[RaftTrainConfig]], tmp_path: Path
+) -> None:
+    train_raft(configure(output=tmp_path / "whole"), engine_factory=ToyEngine)
+    total = sum(1 for _ in read_events(tmp_path / "whole" / "events.jsonl"))
+    for at in range(1, total - 1, 4):
+        output = tmp_path / f"stopped{at}"
+        count = iter(range(total * 4))
+
+        class Stopping(ToyEngine):
+            def __init__(self, ref: Any, config: RaftTrainConfig, run: Run, at: int = at, count: Any = count) -> None:
+                super().__init__(ref, config, run)
+
+                def stop(event: Event) -> None:
+                    run.stop.requested = run.stop.requested or next(count) == at
+
+                run.events.listen(stop)
+
+        try:
+            train_raft(configure(output=output), engine_factory=Stopping)
+        except Interrupted:
+            train_raft(configure(output=output), engine_factory=ToyEngine)
+        assert files(output).keys() == files(tmp_path / "whole").keys()
+        for name in files(output):
+            if name.startswith("rollouts"):
+                assert without_times(output / name) == without_times(tmp_path / "whole" / name), (at, name)
+            else:
+                assert (output / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), (at, name)
+
+
+def test_a_finished_run_is_returned_and_more_cycles_go_on(
+    configure: Callable[..., Loaded[RaftTrainConfig]], tmp_path: Path
+) -> None:
+    first = train_raft(configure(cycles=2), engine_factory=ToyEngine)
+    events = (tmp_path / "out" / "events.jsonl").read_bytes()
+    assert train_raft(configure(cycles=2), engine_factory=always("unused")) == first
+    assert (tmp_path / "out" / "events.jsonl").read_bytes() == events
+    longer = train_raft(configure(cycles=3), engine_factory=ToyEngine)
+    assert longer.cycles[:3] == first.cycles
+    straight = train_raft(configure(cycles=3, output=tmp_path / "straight"), engine_factory=ToyEngine)
+    assert [c.rollouts for c in longer.cycles] == [c.rollouts for c in straight.cycles]
+
+
+def test_changed_settings_are_refused(configure: Callable[..., Loaded[RaftTrainConfig]]) -> None:
+    train_raft(configure(cycles=1), engine_factory=ToyEngine)
+    with pytest.raises(RunConflictError, match=r"temperature was 0\.7, now 0\.9"):
+        train_raft(configure(cycles=1, temperature=0.9), engine_factory=ToyEngine)
+
+
+def test_nothing_right_stops_with_advice(configure: Callable[..., Loaded[RaftTrainConfig]]) -> None:
+    with pytest.raises(DataError, match=r"cycle 1 kept none of 40 completions.*--min-samples"):
+        train_raft(configure(), engine_factory=always("int f(int n) { return 0 }"))
+
+
+def test_too_few_rows_for_a_batch_are_adapted_and_said(configure: Callable[..., Loaded[RaftTrainConfig]]) -> None:
+    heard: list[Event] = []
+    loaded = configure(cycles=1, batch_size=64, keep_fraction=1.0)
+    summary = train_raft(loaded, (heard.append,), always(RIGHT))
+    training = summary.cycles[1].training
+    assert training is not None and training.steps >= 4
+    assert any("too few for batches of 64" in str(e.m.get("message")) for e in heard)
+
+
+def test_few_prompts_have_no_slice_and_the_last_cycle_is_published(
+    configure: Callable[..., Loaded[RaftTrainConfig]],
+) -> None:
+    summary = train_raft(configure(max_prompts=6, cycles=2), engine_factory=ToyEngine)
+    assert (summary.holdout_prompts, summary.best_cycle) == (0, 2)
+    assert "no prompts were held out" in summary.chosen_by
+
+
+def test_accumulating_trains_on_all_kept_so_far(configure: Callable[..., Loaded[RaftTrainConfig]]) -> None:
+    summary = train_raft(configure(accumulate=True, cycles=2, keep_fraction=1.0), engine_factory=ToyEngine)
+    rows = [cycle.training.rows for cycle in summary.cycles if cycle.training]
+    assert rows[0] == summary.cycles[1].kept
+    assert rows[0] < rows[1] <= rows[0] + summary.cycles[2].kept
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"verifier": "gccc"}, ConfigError, "unknown verifier 'gccc'"),
+        ({"model": "nowhere/at/all"}, ModelError, "there is no such folder"),
+        ({"prompts": Path("none.jsonl")}, DataError, "none.jsonl"),
+    ],
+)
+def test_mistakes_are_found_before_anything_is_written(
+    configure: Callable[..., Loaded[RaftTrainConfig]], change: dict[str, Any], error: type[Exception], message: str
+) -> None:
+    loaded = configure(**change)
+    for call in (lambda: train_raft(loaded, engine_factory=ToyEngine), lambda: plan_raft(loaded)):
+        with pytest.raises(error, match=message):
+            call()
+    assert not loaded.config.output.exists()
+
+
+def test_a_dry_run_writes_nothing(configure: Callable[..., Loaded[RaftTrainConfig]]) -> None:
+    loaded = configure()
+    lines = dict(plan_raft(loaded).lines)
+    assert lines["prompts"] == "10 to train on, 4 held out"
+    assert not loaded.config.output.exists()
+
+
+def test_the_best_cycle_is_the_earliest_of_equals(make_rollout: Callable[..., Any]) -> None:
+    def cycle(number: int, *rewards: float) -> CycleSummary:
+        rollouts = [make_rollout(f"p{i}", reward=reward) for i, reward in enumerate(rewards)]
+        return CycleSummary(cycle=number, holdout=measure(rollouts))
+
+    cycles = [cycle(0, 0.0, 0.0), cycle(1, 1.0, 0.0), cycle(2, 1.0, 1.0), cycle(3, 1.0, 1.0), cycle(4, 1.0, 0.0)]
+    assert choose_best(cycles)[0] == 2
+    worse = [cycle(0, 1.0, 1.0), cycle(1, 1.0, 0.0)]
+    number, why = choose_best(worse)
+    assert number == 1 and "yet the start model had 1.000" in why
+
+
+def test_summaries_of_cycles_survive_a_torn_line(
+    configure: Callable[..., Loaded[RaftTrainConfig]], make_prompt: Callable[..., Prompt]
+) -> None:
+    loaded = configure(cycles=2)
+    train_raft(loaded, engine_factory=ToyEngine)
+    path = loaded.config.output / "cycles.jsonl"
+    path.write_bytes(path.read_bytes()[:-20])
+    assert [c.cycle for c in completed_cycles(loaded.config.output)] == [0, 1]
+    again = train_raft(loaded, engine_factory=ToyEngine)
+    assert [c.cycle for c in again.cycles] == [0, 1, 2]

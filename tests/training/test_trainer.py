@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from halo_forge.config.shared import LoadingOptions, TuningOptions
+from halo_forge.core.errors import DataError, Interrupted
+from halo_forge.core.events import Event, EventLog, EventType
+from halo_forge.core.protocols import TrainingRow
+from halo_forge.core.stop import StopRequest
+from halo_forge.core.types import Message
+from halo_forge.models.load import Policy, load_policy
+from halo_forge.models.resolve import resolve_model
+from halo_forge.training.trainer import PolicyTrainer, TrainSettings
+
+SETTINGS = TrainSettings(learning_rate=2e-3, batch_size=4, epochs=2, save_steps=3)
+OpenPolicy = Callable[..., Policy]
+
+
+@pytest.fixture
+def open_policy(nano_model: Path) -> OpenPolicy:
+    def make(**tuning: Any) -> Policy:
+        options = TuningOptions(**{"tuning": "full", **tuning})
+        return load_policy(resolve_model(str(nano_model)), LoadingOptions(), options, seed=1)
+
+    return make
+
+
+@pytest.fixture
+def rows(open_policy: OpenPolicy) -> list[TrainingRow]:
+    chat = open_policy().chat
+    return [
+        chat.conversation_row(
+            [
+                Message(role="user", content=f"Write int f{i}(int n){' please' * (i % 4)}."),
+                Message(role="assistant", content=f"int f{i}(int n) {{ return n * {i}; }}"),
+            ]
+        )
+        for i in range(14)
+    ]
+
+
+def weights(policy: Policy) -> dict[str, torch.Tensor]:
+    return {name: p.detach().clone() for name, p in policy.model.named_parameters() if p.requires_grad}
+
+
+def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+def train(policy: Policy, rows: list[TrainingRow], folder: Path, settings: TrainSettings = SETTINGS, **kw: Any) -> Any:
+    trainer = PolicyTrainer(policy, settings, kw.get("events", EventLog()), kw.get("stop", StopRequest()))
+    return trainer.train(rows, seed=5, cycle=0, state_folder=folder)
+
+
+def test_the_loss_falls_and_the_weights_move(open_policy: OpenPolicy, rows: list[TrainingRow], tmp_path: Path) -> None:
+    policy = open_policy()
+    report = train(policy, rows, tmp_path / "s", replace(SETTINGS, epochs=12))
+    assert report.steps == 48
+    assert report.last_loss < report.mean_loss / 2
+    assert report.weight_change > 0
+    assert report.learnt_tokens == 12 * sum(sum(row.learn) for row in rows)
+
+
+@pytest.mark.parametrize("tuning", [{"tuning": "full"}, {"tuning": "lora", "lora_dropout": 0.2}])
+@pytest.mark.parametrize("stop_at", [1, 4, 6])
+def test_stopped_and_continued_is_bit_identical(
+    open_policy: OpenPolicy, rows: list[TrainingRow], tmp_path: Path, tuning: dict[str, Any], stop_at: int
+) -> None:
+    whole = open_policy(**tuning)
+    report = train(whole, rows, tmp_path / "whole")
+    stop, events = StopRequest(), EventLog()
+    stopped = open_policy(**tuning)
+    trainer = PolicyTrainer(stopped, SETTINGS, events, stop)
+    original = trainer._step
+
+    def step(*args: Any) -> None:
+        original(*args)
+        stop.requested = args[-1].step >= stop_at
+
+    trainer._step = step  # type: ignore[method-assign]
+    with pytest.raises(Interrupted):
+        trainer.train(rows, seed=5, cycle=0, state_folder=tmp_path / "s")
+    continued = open_policy(**tuning)
+    again = train(continued, rows, tmp_path / "s")
+    assert same(weights(whole), weights(continued))
+    assert again._replace(wall_s=0) == report._replace(wall_s=0)
+
+
+def test_a_state_of_other_rows_is_not_used(open_policy: OpenPolicy, rows: list[TrainingRow], tmp_path: Path) -> None:
+    stop = StopRequest()
+    stop.requested = True
+    with pytest.raises(Interrupted):
+        train(open_policy(), rows, tmp_path / "s", stop=stop)
+    fresh, reused = open_policy(), open_policy()
+    train(fresh, rows[:8], tmp_path / "other")
+    train(reused, rows[:8], tmp_path / "s")
+    assert same(weights(fresh), weights(reused))
+
+
+def test_micro_batches_and_checkpointing_train_alike(
+    open_policy: OpenPolicy, rows: list[TrainingRow], tmp_path: Path
+) -> None:
+    reports = []
+    for i, change in enumerate(({}, {"micro_batch": 1}, {"micro_batch": 3}, {"gradient_checkpointing": True})):
+        settings = replace(SETTINGS, **change)  # type: ignore[arg-type]
+        reports.append(train(open_policy(), rows, tmp_path / str(i), settings))
+    for report in reports[1:]:
+        assert report.mean_loss == pytest.approx(reports[0].mean_loss, rel=1e-4)
+        assert report.learnt_tokens == reports[0].learnt_tokens
+
+
+def test_only_learnt_tokens_count(open_policy: OpenPolicy, rows: list[TrainingRow]) -> None:
+    policy = open_policy()
+    trainer = PolicyTrainer(policy, SETTINGS, EventLog(), StopRequest())
+    with torch.no_grad():
+        loss = float(trainer._loss_sum(rows))
+        expected = 0.0
+        for row in rows:
+            ids = torch.tensor([row.ids])
+            logprobs = policy.model(ids).logits[0, :-1].log_softmax(-1)
+            for place, (token, learn) in enumerate(zip(row.ids[1:], row.learn[1:], strict=True)):
+                expected -= float(logprobs[place, token]) * learn
+    assert loss == pytest.approx(expected, rel=1e-4)
+
+
+def test_a_weight_scales_a_rows_share(open_policy: OpenPolicy, rows: list[TrainingRow]) -> None:
+    trainer = PolicyTrainer(open_policy(), SETTINGS, EventLog(), StopRequest())
+    with torch.no_grad():
+        single = float(trainer._loss_sum([rows[0]]))
+        assert float(trainer._loss_sum([rows[0]._replace(weight=0.5)])) == pytest.approx(single / 2, rel=1e-5)
+
+
+def test_an_adapter_trains_and_the_base_stays(open_policy: OpenPolicy, rows: list[TrainingRow], tmp_path: Path) -> None:
+    policy = open_policy(tuning="lora")
+    frozen = {n: p.detach().clone() for n, p in policy.model.named_parameters() if not p.requires_grad}
+    report = train(policy, rows, tmp_path / "s")
+    assert report.weight_change > 0
+    for name, parameter in policy.model.named_parameters():
+        if name in frozen:
+            assert torch.equal(parameter, frozen[name])
+
+
+def test_steps_are_reported(open_policy: OpenPolicy, rows: list[TrainingRow], tmp_path: Path) -> None:
+    heard: list[Event] = []
+    events = EventLog()
+    events.listen(heard.append)
+    train(open_policy(), rows, tmp_path / "s", events=events)
+    steps = [event for event in heard if event.type is EventType.STEP]
+    assert steps[-1].step == 8
+    assert steps[-1].m["total"] == 8
+
+
+def test_no_rows_is_an_error(open_policy: OpenPolicy, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no rows"):
+        train(open_policy(), [], tmp_path)
