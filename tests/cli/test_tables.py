@@ -7,10 +7,16 @@ from halo_forge.cli.console import results_console
 from halo_forge.cli.demo_tables import show_demo
 from halo_forge.cli.figures import duration, number, percent_interval
 from halo_forge.cli.tables import show_benchmark, show_plan, show_raft, show_sft
-from halo_forge.demo.summary import DemoSummary
 from halo_forge.rollout.metrics import Estimate, Metrics
 from halo_forge.runs.plan import Plan
-from halo_forge.runs.summary import BenchmarkSummary, CycleSummary, RaftSummary, SftSummary, TrainingFigures
+from halo_forge.runs.summary import (
+    BenchmarkSummary,
+    CycleSummary,
+    DemoSummary,
+    RaftSummary,
+    SftSummary,
+    TrainingFigures,
+)
 
 TRAINING = TrainingFigures(
     rows=120,

@@ -24,10 +24,7 @@ from halo_forge.runs.summary import CycleSummary
 @pytest.fixture
 def configure(tmp_path: Path) -> Callable[..., Loaded[RaftTrainConfig]]:
     prompts = tmp_path / "prompts.jsonl"
-    rows = [
-        {"id": f"p{i}", "prompt": f"double n ({i})", "entry_point": "f"}
-        for i in range(14)
-    ]
+    rows = [{"id": f"p{i}", "prompt": f"double n ({i})", "entry_point": "f"} for i in range(14)]
     prompts.write_text("".join(json.dumps(row) + "\n" for row in rows))
     model = write_toy_model(tmp_path / "start", 0.3)
 
@@ -212,7 +209,7 @@ def test_the_best_cycle_is_the_earliest_of_equals(make_rollout: Callable[..., An
     assert choose_best(cycles)[0] == 2
     worse = [cycle(0, 1.0, 1.0), cycle(1, 1.0, 0.0)]
     number, why = choose_best(worse)
-    assert number == 1 and "yet the start model had 1.000" in why
+    assert number == 1 and "no more than the start model's 1.000" in why
 
 
 def test_summaries_of_cycles_survive_a_torn_line(

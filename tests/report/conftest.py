@@ -292,11 +292,9 @@ def benchmark_run(built: Callable[[str, Path], Path], tmp_path: Path) -> Path:
 
 @pytest.fixture
 def make_rollouts() -> Callable[[int], list[Rollout]]:
-    """Make rollouts to so many prompts."""
     return lambda prompts: draw(make_prompts(prompts), 0.4, 1, 1)
 
 
 @pytest.fixture
 def hostile() -> str:
-    """A completion that attacks the page."""
     return HOSTILE

@@ -197,7 +197,7 @@ def test_settings_name_their_origin(benchmark_run: Path) -> None:
 
 def test_another_kind_of_run_gets_the_common_sections(sft_run: Path) -> None:
     launch = sft_run / "launch_context.json"
-    launch.write_text(launch.read_text().replace('"kind": "sft"', '"kind": "demo"'))
+    launch.write_text(launch.read_text().replace('"kind": "sft"', '"kind": "other"'))
     text = outline(sft_run).text
     assert "has no figures of its own" in text and "Versions and inputs" in text
 

@@ -2,7 +2,7 @@ import math
 from pathlib import Path
 
 from halo_forge.core.types import Rollout
-from halo_forge.report.curves import plot_loss, rolling_mean
+from halo_forge.report.curves import plot_loss, rolling_mean, running_steps
 from halo_forge.report.history import Step
 from halo_forge.report.plots import in_order, plot_arms, plot_diversity, plot_rates, plot_rewards, wall_phases
 from halo_forge.report.stages import plot_stages
@@ -61,6 +61,11 @@ def test_loss_with_gaps_and_one_step(tmp_path: Path) -> None:
     steps = [Step(c, i, None if i == 7 else 1 / i, 1e-5) for c in (1, 2) for i in range(1, 80)]
     svg = plot_loss(steps, tmp_path / "loss.png")
     assert ">cycle 2<" in svg
+
+
+def test_steps_count_on_over_cycles_though_not_each_is_reported() -> None:
+    steps = [Step(1, 5, 1.0, None), Step(1, 20, 1.0, None), Step(2, 4, 1.0, None), Step(3, 6, 1.0, None)]
+    assert running_steps(steps) == [5, 20, 24, 30]
 
 
 def test_stages_leave_out_an_empty_set(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 import pytest
 
-from halo_forge.report.wording import count, cut, duration, percent, points, shorten, visible, with_interval
+from halo_forge.report.wording import count, cut, duration, no_width, percent, points, shorten, visible, with_interval
 from halo_forge.rollout.metrics import Estimate
 
 
@@ -56,3 +56,11 @@ def test_cut_says_how_much_is_missing() -> None:
 def test_shorten_is_one_line() -> None:
     assert shorten("a\n  b") == "a b"
     assert len(shorten("x" * 100)) == 28
+
+
+def test_interval_without_width_is_explained() -> None:
+    (said,) = no_width(Estimate(value=0.0, ci95=(0.0, 0.0)), 30)
+    assert "with 30 prompts a rate up to 10% is compatible" in said
+    (said,) = no_width(Estimate(value=1.0, ci95=(1.0, 1.0)), 2)
+    assert "down to 0%" in said
+    assert no_width(Estimate(value=0.5, ci95=(0.4, 0.6)), 30) == ()

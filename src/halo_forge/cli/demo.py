@@ -12,7 +12,7 @@ from halo_forge.config.schemas import DemoConfig
 from halo_forge.core.events import Listener
 
 if TYPE_CHECKING:
-    from halo_forge.demo.summary import DemoSummary
+    from halo_forge.runs.summary import DemoSummary
 
 
 def _run(loaded: Loaded[DemoConfig], listeners: tuple[Listener, ...]) -> DemoSummary:

@@ -8,30 +8,24 @@ from rich.console import Console
 
 from halo_forge.cli.figures import duration, percent_interval, points_interval
 from halo_forge.cli.tables import INTERVALS, column_table, write_line
+from halo_forge.runs.summary import DEMO_ARMS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from halo_forge.demo.summary import DemoSummary, Figures
-
-ARMS = {
-    "sft": "after SFT",
-    "raft": "after RAFT",
-    "control": "control: further SFT",
-    "unfiltered": "control: no rewards",
-}
+    from halo_forge.runs.summary import DemoSummary, Figures
 
 
 def show_demo(summary: DemoSummary, console: Console) -> None:
     """Write every arm's figures on the same prompts, and the paired differences that decide."""
-    arms = {name: summary.arm(name) for name in ARMS}
+    arms = {name: summary.arm(name) for name in DEMO_ARMS}
     _show_arms(f"Tests pass (pass@1), {summary.test_prompts:,} test prompts", arms, "pass@1", console)
     _show_arms("Compiles", arms, "compile_rate", console)
     if any(summary.unseen.values()):
         _show_arms("Tests pass, combinations no training has shown", summary.unseen, "pass@1", console)
     title = "RAFT's gain in pass@1, percentage points, paired over prompts"
     table = column_table(title, "against", "sampled", "greedy")
-    for name, words in ARMS.items():
+    for name, words in DEMO_ARMS.items():
         if name != "raft":
             pair = [summary.differences.get(f"{metric}: raft - {name}") for metric in ("pass@1", "greedy_pass@1")]
             table.add_row(words, *(points_interval(difference) for difference in pair))
@@ -44,7 +38,7 @@ def show_demo(summary: DemoSummary, console: Console) -> None:
 
 def _show_arms(title: str, arms: Mapping[str, Figures], metric: str, console: Console) -> None:
     table = column_table(title, "model", "sampled", "greedy")
-    for name, words in ARMS.items():
+    for name, words in DEMO_ARMS.items():
         figures = arms.get(name, {})
         pair = [percent_interval(figures.get(key)) for key in (metric, f"greedy_{metric}")]
         table.add_row(words, *pair, style="bold green" if name == "raft" else "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -19,7 +20,7 @@ from halo_forge.cli.tables import show_plan
 from halo_forge.cli.view import ConsoleLog, open_view
 from halo_forge.config.load import Loaded, load
 from halo_forge.config.options import CommandConfig
-from halo_forge.core.errors import RunConflictError
+from halo_forge.core.errors import HaloError, RunConflictError
 from halo_forge.core.events import Listener
 from halo_forge.core.types import Record
 
@@ -87,9 +88,13 @@ def _execute(ctx: click.Context, job: Job[C, S]) -> None:
         if job.plan is not None and ctx.params["dry_run"]:
             _show_plan(loaded, job.plan(loaded), as_json)
             return
-        with open_view() as view:
-            log = ConsoleLog()
-            summary = job.run(loaded, (view, log))
+        log = ConsoleLog()
+        try:
+            with open_view() as view:
+                summary = job.run(loaded, (view, log))
+        except HaloError:
+            _report_what_there_is(log.folder)
+            raise
         if as_json:
             click.echo(summary.model_dump_json(indent=2))
         else:
@@ -113,6 +118,15 @@ def _show_plan(loaded: Loaded[C], plan: Plan, as_json: bool) -> None:
         return
     click.echo(loaded.to_yaml())
     show_plan(plan, results_console())
+
+
+def _report_what_there_is(folder: Path | None) -> None:
+    """Write the page of a run that stopped or failed; a full disk must not hide why it did."""
+    from halo_forge.report import write_report
+
+    if folder is not None:
+        with suppress(OSError, HaloError):
+            write_report(folder)
 
 
 def _finish(folder: Path, console: Console) -> None:

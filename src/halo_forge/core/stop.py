@@ -11,7 +11,6 @@ from types import FrameType
 
 from halo_forge.core.errors import Interrupted
 
-
 LOGGER = logging.getLogger(__name__)
 
 

@@ -27,6 +27,7 @@ from typing import Literal
 Group = Literal["seen", "unseen"]
 
 HELD_OUT_SHARE = 0.25
+NUMBER_WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 PAIR_INPUTS = ((0, 0), (1, 0), (0, 3), (3, 4), (7, 2), (-2, 5), (6, -3), (-4, -9), (12, 12))
 COUNT_INPUTS = ((0,), (1,), (2,), (3,), (6,), (9,), (14,), (40,))
 INT_LIMIT = 2**31
@@ -36,7 +37,7 @@ INT_LIMIT = 2**31
 class Operation:
     """One thing a function can do: how a prompt says it, how C++ writes it, what it yields.
 
-    `{k}` in `phrase` and `code` stands for a constant, which `drawn` picks from `constants`.
+    `{k}` stands for a constant, which `drawn` picks from `constants`: in words in `phrase`, in digits in `code`.
     """
 
     phrase: str
@@ -50,7 +51,7 @@ class Operation:
             return self
         k = rng.choice(self.constants)
         filled = partial(_with_last, self.apply, k)
-        return Operation(self.phrase.replace("{k}", str(k)), self.code.replace("{k}", str(k)), filled)
+        return Operation(self.phrase.replace("{k}", NUMBER_WORDS[k]), self.code.replace("{k}", str(k)), filled)
 
 
 @dataclass(frozen=True)

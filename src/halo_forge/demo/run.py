@@ -17,10 +17,11 @@ from halo_forge.core.events import Listener
 from halo_forge.demo.corpus import make_corpus, write_corpus
 from halo_forge.demo.jobs import Job, arguments, commands_of, run_jobs
 from halo_forge.demo.recipe import write_settings
-from halo_forge.demo.summary import ARMS, DemoSummary, differences, figures, raft_steps, test_prompts, unseen_figures
+from halo_forge.demo.summary import differences, figures, raft_steps, test_prompts, unseen_figures
 from halo_forge.models.nano import build_nano_code_model
 from halo_forge.rollout.records import write_atomically
 from halo_forge.runs.run_dir import SUMMARY_FILE, Run, check_output, is_complete, open_run
+from halo_forge.runs.summary import DEMO_ARMS, DemoSummary
 
 SLOTS = 2
 
@@ -115,7 +116,7 @@ def _benchmark(output: Path, settings: dict[str, Path], arm: str, seed: int, aft
 
 
 def _summarise(run: Run, config: DemoConfig, jobs: list[Job], seconds: dict[str, float], wall_s: float) -> DemoSummary:
-    folders = {arm: config.output / f"benchmark_{arm}" for arm in ARMS}
+    folders = {arm: config.output / f"benchmark_{arm}" for arm in DEMO_ARMS}
     return DemoSummary(
         run_id=run.context.run_id,
         seed=config.seed,

@@ -4,59 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
 
-from pydantic import ConfigDict
-
-from halo_forge.core.types import Prompt, Record
-from halo_forge.rollout.metrics import Estimate, by_prompt, paired_difference, pass_values
+from halo_forge.core.types import Prompt
+from halo_forge.rollout.metrics import by_prompt, paired_difference, pass_values
 from halo_forge.rollout.records import read_records, read_rollouts
 from halo_forge.runs.run_dir import SUMMARY_FILE
-from halo_forge.runs.summary import BenchmarkSummary, RaftSummary
-
-ARMS = ("sft", "raft", "control", "unfiltered")
-Figures = dict[str, Estimate]
-
-
-class DemoSummary(Record):
-    """Result of `demo`.
-
-    Args:
-        sft: metric -> figure of the model after supervised fine-tuning, from which the others start.
-        raft: after RAFT.
-        control: the SFT model trained further on the SFT corpus for as many optimiser steps as RAFT took.
-        unfiltered: the same cycles with the rewards ignored.
-        unseen: arm -> figures on the test prompts whose combinations occur neither in the SFT corpus nor in RAFT's
-            prompts.
-        differences: `greedy_pass@1: raft - sft`, … paired over prompts.
-        seconds: job -> seconds on the clock; jobs overlap.
-        commands: job -> the command that ran.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    kind: Literal["demo"] = "demo"
-    run_id: str
-    domain: Literal["code"] = "code"
-    seed: int
-    primary_metric: str = "pass@1"
-    higher_is_better: bool = True
-    quick: bool
-    test_prompts: int
-    control_steps: int
-    sft: Figures
-    raft: Figures
-    control: Figures
-    unfiltered: Figures
-    unseen: dict[str, Figures]
-    differences: Figures
-    seconds: dict[str, float]
-    commands: dict[str, str]
-    wall_s: float
-
-    def arm(self, name: str) -> Figures:
-        """Figures of one arm by its name."""
-        return {"sft": self.sft, "raft": self.raft, "control": self.control, "unfiltered": self.unfiltered}[name]
+from halo_forge.runs.summary import DEMO_ARMS, BenchmarkSummary, Figures, RaftSummary
 
 
 def figures(benchmark: Path) -> Figures:
@@ -90,7 +43,7 @@ def differences(benchmarks: Mapping[str, Path]) -> Figures:
     }
     found = {}
     for metric in ("pass@1", "greedy_pass@1"):
-        for arm in ARMS:
+        for arm in DEMO_ARMS:
             if arm != "raft":
                 ours, theirs = values["raft", metric], values[arm, metric]
                 shared = [prompt for prompt in ours if prompt in theirs]

@@ -68,8 +68,8 @@ class TransformersGenerator:
         longest = max(range(len(encoded)), key=lambda i: len(encoded[i]))
         if len(encoded[longest]) >= context:
             raise DataError(
-                f"prompt '{prompts[longest].id}' has {len(encoded[longest])} tokens and the model's context is {context}: "
-                "leave it out or shorten it"
+                f"prompt '{prompts[longest].id}' has {len(encoded[longest])} tokens and the model's context is "
+                f"{context}: leave it out or shorten it"
             )
         return min(sampling.max_new_tokens, context - len(encoded[longest]))
 

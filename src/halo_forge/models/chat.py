@@ -79,8 +79,8 @@ class ChatFormat:
             ids = prompt + answer
         if not any(learn) or all(learn):
             raise DataError(
-                f"the loss mask of a conversation is {'full' if ids and all(learn) else 'empty'}: it needs an assistant's "
-                "turn to learn and something before it that is not learnt; check its roles and the chat template"
+                f"the loss mask of a conversation is {'full' if ids and all(learn) else 'empty'}: it needs an "
+                "assistant's turn to learn and something before it that is not; check its roles and the chat template"
             )
         return TrainingRow(tuple(ids), tuple(learn))
 

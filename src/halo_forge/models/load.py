@@ -144,9 +144,8 @@ def _with_adapter(model: Any, ref: ModelRef, tuning: TuningOptions | None, seed:
                 f"adapter '{ref.adapter}' cannot be loaded: {' '.join(str(error).split())[:300]}"
             ) from error
         if tuning is not None and tuning.tuning == "full":
-            return model.merge_and_unload(), (
-                f"the adapter '{ref.adapter}' was merged into its base for full training",
-            )
+            merged = model.merge_and_unload().requires_grad_(True)
+            return merged, (f"the adapter '{ref.adapter}' was merged into its base for full training",)
         rank = model.peft_config["default"].r
         if tuning is not None and tuning.lora_rank != rank:
             return model, (

@@ -25,10 +25,9 @@ from halo_forge.rollout.checking import open_verifier
 from halo_forge.rollout.records import append_records, read_records, write_atomically
 from halo_forge.runs.launch import InputFile, hash_file
 from halo_forge.runs.plan import Plan
-from halo_forge.runs.run_dir import SUMMARY_FILE, Run, check_output, open_run, read_checkpoint
+from halo_forge.runs.run_dir import CYCLES_FILE, SUMMARY_FILE, Run, check_output, open_run, read_checkpoint
 from halo_forge.runs.summary import CycleSummary, RaftSummary
 
-CYCLES_FILE = "cycles.jsonl"
 EngineFactory = Callable[[ModelRef, RaftTrainConfig, Run], Engine]
 
 
@@ -184,7 +183,7 @@ def choose_best(cycles: Sequence[CycleSummary]) -> tuple[int, str]:
     start = cycles[0].holdout.pass_at["1"].value if cycles[0].holdout else None
     why = f"highest pass@1 on the held-out slice, {best:.3f}"
     if start is not None:
-        why += f" (start model {start:.3f})" if best > start else f"; yet the start model had {start:.3f}"
+        why += f" (start model {start:.3f})" if best > start else f", no more than the start model's {start:.3f}"
     return number, why
 
 

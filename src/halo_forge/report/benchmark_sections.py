@@ -13,7 +13,7 @@ from halo_forge.report.plots import plot_arms
 from halo_forge.report.read import RunView, read_lines
 from halo_forge.report.samples import Pick, Picker, read_prompts, show
 from halo_forge.report.stages import stage_section
-from halo_forge.report.wording import NONE, count, number, percent, shorten, span, visible, with_interval
+from halo_forge.report.wording import NONE, count, no_width, number, percent, shorten, span, visible, with_interval
 from halo_forge.rollout.metrics import Estimate, Metrics
 from halo_forge.runs.summary import BenchmarkSummary
 
@@ -73,8 +73,10 @@ def _headline(summary: BenchmarkSummary | None, digest: Digest) -> tuple[str, tu
     if greedy is not None:
         said += f"; decoded greedily it is {with_interval(greedy)}"
     without = summary.sampled.prompts_without.get(k, 0)
-    caveat = f"{count(without, 'prompt')} had too few verifiable completions and stands in no figure."
-    return f"{said}.", (caveat,) if without else ()
+    caveats = no_width(first, summary.sampled.prompts)
+    if without:
+        caveats += (f"For {count(without, 'prompt')} too few completions could be verified; they are left out.",)
+    return f"{said}.", caveats
 
 
 def _arms(summary: BenchmarkSummary) -> dict[str, tuple[Metrics, Metrics | None]]:

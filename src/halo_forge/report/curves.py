@@ -29,26 +29,38 @@ def plot_loss(steps: Sequence[Step], path: Path, *, learning_rate: bool = False)
     Args:
         learning_rate: draw that as well, beside it.
     """
+    x = running_steps(steps)
     with canvas(WIDE, 2.7) as figure:
         if learning_rate:
             axes, rate = figure.subplots(1, 2, width_ratios=(2, 1))
-            _draw_rate(rate, [step.learning_rate for step in steps])
+            _draw_rate(rate, x, [step.learning_rate for step in steps])
         else:
             axes = figure.subplots()
-        _draw_loss(axes, steps)
-        _mark_cycles(axes, steps)
+        _draw_loss(axes, x, steps)
+        _mark_cycles(axes, x, steps)
         return publish(figure, path)
 
 
+def running_steps(steps: Sequence[Step]) -> list[int]:
+    """Return the number of each step counted over the whole run, where the readings count anew in each cycle."""
+    numbers: list[int] = []
+    before = 0
+    for place, step in enumerate(steps):
+        if place and step.cycle != steps[place - 1].cycle:
+            before = numbers[-1]
+        numbers.append(before + step.step)
+    return numbers
+
+
 def loss_figure(steps: Sequence[Step], path: Path, caption: str, *, learning_rate: bool = False) -> Figure:
-    """Return the loss plot with what it shows in words; steps without a finite loss are counted in the caption."""
+    """Return the loss plot with what it shows in words; readings without a finite loss are counted in the caption."""
     losses = [step.loss for step in steps if step.loss is not None]
-    alt = f"Loss over {count(len(steps), 'step')}: "
+    alt = f"Loss over {count(running_steps(steps)[-1], 'step')}: "
     alt += f"first {number(losses[0], 3)}, last {number(losses[-1], 3)}." if losses else "never finite."
-    if max(Counter(step.cycle for step in steps).values(), default=0) >= ENOUGH_TO_SMOOTH:
+    if max(Counter(step.cycle for step in steps).values()) >= ENOUGH_TO_SMOOTH:
         caption += " The strong line is a rolling mean."
     if broken := len(steps) - len(losses):
-        caption += f" {count(broken, 'step')} had no finite loss and left a gap."
+        caption += f" {count(broken, 'reading')} had no finite loss and left a gap."
     return Figure(plot_loss(steps, path, learning_rate=learning_rate), alt, caption)
 
 
@@ -61,13 +73,11 @@ def rolling_mean(values: Sequence[float | None], window: int) -> list[float]:
     return means
 
 
-def _draw_loss(axes: Axes, steps: Sequence[Step]) -> None:
+def _draw_loss(axes: Axes, x: Sequence[int], steps: Sequence[Step]) -> None:
     few = len(steps) < ENOUGH_FOR_A_LINE
-    x = 1
-    for _, members in groupby(steps, key=lambda step: step.cycle):
-        losses = [step.loss for step in members]
-        places = range(x, x + len(losses))
-        x += len(losses)
+    for _, members in groupby(zip(x, steps, strict=True), key=lambda member: member[1].cycle):
+        places, readings = zip(*members, strict=True)
+        losses = [step.loss for step in readings]
         y = [math.nan if loss is None else loss for loss in losses]
         many = len(losses) >= ENOUGH_TO_SMOOTH
         raw = {"linewidth": 0.8, "alpha": 0.45} if many else {"marker": "o" if few else "", "markersize": 4}
@@ -75,42 +85,43 @@ def _draw_loss(axes: Axes, steps: Sequence[Step]) -> None:
         if many:
             axes.plot(places, rolling_mean(losses, len(losses) // 20), color=BLUE.light)
     axes.set_title("Loss a token")
-    _step_axis(axes, len(steps))
+    _step_axis(axes, x[-1])
     known = [step.loss for step in steps if step.loss is not None]
     if known:
         axes.set_ylim(0, max(known) * 1.12 or 1)
 
 
-def _draw_rate(axes: Axes, rates: Sequence[float | None]) -> None:
+def _draw_rate(axes: Axes, x: Sequence[int], rates: Sequence[float | None]) -> None:
     peak = max((rate for rate in rates if rate), default=1.0)
     exponent = math.floor(math.log10(peak))
     y = [math.nan if rate is None else rate / 10.0**exponent for rate in rates]
-    axes.plot(range(1, len(y) + 1), y, color=BLUE.light, marker="o" if len(y) == 1 else "")
+    axes.plot(x, y, color=BLUE.light, marker="o" if len(y) < ENOUGH_FOR_A_LINE else "", markersize=4)
     axes.set_title("Learning rate" if exponent == 0 else f"Learning rate, in 1e{exponent}")
     axes.set_ylim(0, peak / 10.0**exponent * 1.12)
-    _step_axis(axes, len(y))
+    _step_axis(axes, x[-1])
 
 
-def _step_axis(axes: Axes, steps: int) -> None:
+def _step_axis(axes: Axes, last: int) -> None:
     from matplotlib.ticker import MaxNLocator
 
     axes.set_xlabel("optimiser step")
-    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-    axes.set_xlim(0.5 if steps < ENOUGH_FOR_A_LINE else 0, steps + 0.5)
+    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
+    axes.set_xlim(0, last * 1.02)
 
 
-def _mark_cycles(axes: Axes, steps: Sequence[Step]) -> None:
+def _mark_cycles(axes: Axes, x: Sequence[int], steps: Sequence[Step]) -> None:
     starts = [i for i, step in enumerate(steps) if i == 0 or step.cycle != steps[i - 1].cycle]
     if len(starts) < 2:
         return
     every = -(-len(starts) // 10)
     for position, start in enumerate(starts):
+        border = x[start - 1] + 0.5 if start else 0
         if start:
-            axes.axvline(start + 0.5, color=RULE.light, linewidth=1)
+            axes.axvline(border, color=RULE.light, linewidth=1)
         if position % every == 0:
             axes.annotate(
                 f"cycle {steps[start].cycle}",
-                (start + 0.5, 1),
+                (border, 1),
                 xycoords=("data", "axes fraction"),
                 xytext=(4, -3),
                 textcoords="offset points",

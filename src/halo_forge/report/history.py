@@ -11,7 +11,7 @@ from halo_forge.core.events import Event, EventType
 
 @dataclass(frozen=True)
 class Step:
-    """One optimiser step; None for a figure that was not finite."""
+    """A reading at one optimiser step (not every step is reported); None for a figure that was not finite."""
 
     cycle: int
     step: int
@@ -38,7 +38,7 @@ class History:
     """The run over time.
 
     Args:
-        steps: in order, each step once: after a resume the later attempt's stand.
+        steps: readings in order, each step once: after a resume the later attempt's stand.
         seconds: cycle -> phase -> seconds over all attempts.
         notices: message -> how often it was given.
         reached: the highest cycle any event belongs to.

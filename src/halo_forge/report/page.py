@@ -9,6 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from halo_forge.report.benchmark_sections import benchmark_body
 from halo_forge.report.blocks import Body, Section, Table
+from halo_forge.report.demo_sections import demo_body
 from halo_forge.report.raft_sections import raft_body
 from halo_forge.report.read import RunView, read_run
 from halo_forge.report.sft_sections import sft_body
@@ -23,6 +24,7 @@ KINDS: dict[str, tuple[str, Callable[[RunView, Path], Body]]] = {
     "sft": ("Supervised fine-tuning", sft_body),
     "raft": ("RAFT", raft_body),
     "benchmark": ("Benchmark", benchmark_body),
+    "demo": ("Demo", demo_body),
 }
 
 
@@ -66,9 +68,7 @@ def _plain_body(run: RunView, plots: Path) -> Body:
 
 def _facts(run: RunView, kind: str) -> tuple[tuple[str, str], ...]:
     facts = [("Kind", kind), ("Model", run.model)]
-    if isinstance(run.summary, RaftSummary | BenchmarkSummary):
-        facts.append(("Verifier", f"{run.summary.verifier} {run.summary.verifier_version}"))
-    elif verifier := run.param("verifier"):
+    if verifier := run.param("verifier"):
         facts.append(("Verifier", verifier))
     taken = duration(run.history.wall_s)
     if len(run.history.attempts) > 1:
@@ -104,6 +104,12 @@ def _settings(run: RunView) -> Section:
     return Section(title, text, tables=tuple(tables), folded=True)
 
 
+def _verifier(run: RunView) -> str:
+    if isinstance(run.summary, RaftSummary | BenchmarkSummary):
+        return visible(f"{run.summary.verifier}: {run.summary.verifier_version}")
+    return visible(run.param("verifier") or NONE)
+
+
 def _origin(run: RunView) -> Section:
     context = run.context
     launch = (
@@ -112,6 +118,7 @@ def _origin(run: RunView) -> Section:
         ("Output", visible(context.output_dir)),
         ("Hash of the settings", context.config_hash),
         ("Sandbox", context.sandbox_tier or NONE),
+        ("Verifier", _verifier(run)),
         *((name, visible(value)) for name, value in context.environment.items()),
     )
     tables = [

@@ -211,16 +211,14 @@ def plot_arms(arms: Mapping[str, Mapping[str, Estimate]], path: Path) -> Markup:
 
 def _draw_dot(axes: Axes, row: int, found: Estimate | None, *, filled: bool, shift: float) -> None:
     if found is None or found.value is None:
-        axes.text(shift, row, "not measured", va="center", fontsize=8, color=MUTED.light)
+        axes.text(shift * 2, row, "not measured", va="center", fontsize=8, color=MUTED.light)
         return
     low, high = found.ci95 or (found.value, found.value)
-    axes.plot([low, high], [row, row], color=BLUE.light, linewidth=2.2)
-    axes.plot([found.value], [row], marker="o", markersize=7, color=BLUE.light, markerfacecolor=_fill(filled))
-    axes.text(high + shift, row, percent(found.value), va="center", fontsize=8, color=INK.light)
-
-
-def _fill(filled: bool) -> str:
-    return BLUE.light if filled else GROUND.light
+    fill = BLUE.light if filled else GROUND.light
+    axes.plot([low, high], [row, row], color=BLUE.light, linewidth=2.2, clip_on=False)
+    axes.plot([found.value], [row], marker="o", ms=7, color=BLUE.light, markerfacecolor=fill, clip_on=False)
+    end = max(high, found.value + shift)
+    axes.text(end + shift, row, percent(found.value), va="center", fontsize=8, color=INK.light)
 
 
 def _draw_line(
@@ -230,15 +228,18 @@ def _draw_line(
     for x, _, bounds in known:
         if bounds is not None:
             axes.plot([x, x], bounds, color=colour.light, linewidth=2.6, alpha=0.32)
-    axes.plot([x for x, _, _ in known], [y for _, y, _ in known], color=colour.light, marker="o", markersize=4.5)
-    return known[-1][:2] if known else None
+    if not known:
+        return None
+    xs, ys = [x for x, _, _ in known], [y for _, y, _ in known]
+    axes.plot(xs, ys, color=colour.light, marker="o", markersize=4.5, clip_on=False, zorder=3)
+    return known[-1][:2]
 
 
 def _ring(axes: Axes, published: int, held: Mapping[int, Metrics]) -> None:
     value = _pass_at_1(held[published]).value if published in held else None
     if value is not None:
         at = [published - 0.06], [value]
-        axes.plot(*at, marker="o", markersize=11, color=INK.light, fillstyle="none", markeredgewidth=1.3)
+        axes.plot(*at, marker="o", markersize=11, color=INK.light, fillstyle="none", mew=1.3, clip_on=False, zorder=4)
 
 
 def _pass_at_1(metrics: Metrics) -> Estimate:

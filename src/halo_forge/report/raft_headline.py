@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from halo_forge.report.raft_view import RaftView
-from halo_forge.report.wording import count, percent, points, span
+from halo_forge.report.wording import count, no_width, percent, points, span
 from halo_forge.rollout.metrics import Estimate, Metrics
 
 NOTHING = Estimate(value=None)
@@ -21,12 +21,13 @@ def raft_headline(view: RaftView) -> Headline:
 def _on_held_out(view: RaftView, start: Metrics, end: Metrics) -> Headline:
     where = f"{count(end.prompts, 'held-out prompt')} after cycle {view.compared}"
     said = f"pass@1 is {_value(end)} on {where}, against {_value(start)} with the start model"
-    caveats = []
+    caveats = [*no_width(end.pass_at.get("1"), end.prompts)]
     if view.change is not None:
         said += f": {points(view.change)}"
         if view.change.ci95 is not None and view.change.ci95[0] <= 0 <= view.change.ci95[1]:
             caveats.append("The interval of the change includes zero: these prompts do not show a change.")
-    if view.summary is not None:
+    choices = sum(c.cycle > 0 and c.holdout is not None for c in view.cycles)
+    if view.summary is not None and choices > 1:
         caveats.append(
             f"Cycle {view.compared} was chosen by its figure on these same prompts, which makes that figure lean "
             "high; a benchmark on other prompts gives one that does not."

@@ -83,12 +83,13 @@ def _pass_by_cycle(name: str, pairs: list[tuple[int, Metrics]]) -> str:
 
 
 def _cycles(view: RaftView, drawn: list[_Drawn]) -> Section:
-    if not view.cycles:
+    rated = [c for c in view.cycles if c.rollouts or c.holdout]
+    if not rated:
         return Section("All cycles", empty="No cycle is complete enough to be measured yet.")
     measured = Table(
         "Shares with 95% intervals",
         ("Cycle", "Training: compiles", "Training: pass@1", "Held-out: compiles", "Held-out: pass@1"),
-        tuple((_name(c), *_shares(c.rollouts), *_shares(c.holdout)) for c in view.cycles),
+        tuple((_name(c), *_shares(c.rollouts), *_shares(c.holdout)) for c in rated),
     )
     trained = Table(
         "Selection and training",

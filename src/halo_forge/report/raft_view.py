@@ -14,9 +14,9 @@ from halo_forge.report.samples import Pick, Picker, read_reasons
 from halo_forge.report.wording import count
 from halo_forge.rollout.decision import Reason
 from halo_forge.rollout.metrics import Estimate, paired_difference
+from halo_forge.runs.run_dir import CYCLES_FILE
 from halo_forge.runs.summary import CycleSummary, RaftSummary
 
-CYCLES_FILE = "cycles.jsonl"
 _NUMBERED = re.compile(r"(cycle|holdout)_(\d+)\.jsonl")
 
 KEPT = (Reason.KEPT, Reason.KEPT_LOWERED, Reason.KEPT_AT_RANDOM)

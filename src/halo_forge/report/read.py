@@ -18,10 +18,15 @@ from halo_forge.report.wording import moment, visible
 from halo_forge.rollout.records import read_records
 from halo_forge.runs.launch import LaunchContext
 from halo_forge.runs.run_dir import SUMMARY_FILE, Exit, read_launch
-from halo_forge.runs.summary import BenchmarkSummary, RaftSummary, SftSummary
+from halo_forge.runs.summary import BenchmarkSummary, DemoSummary, RaftSummary, SftSummary
 
-Summary = SftSummary | RaftSummary | BenchmarkSummary
-SUMMARIES: dict[str, type[Summary]] = {"sft": SftSummary, "raft": RaftSummary, "benchmark": BenchmarkSummary}
+Summary = SftSummary | RaftSummary | BenchmarkSummary | DemoSummary
+SUMMARIES: dict[str, type[Summary]] = {
+    "sft": SftSummary,
+    "raft": RaftSummary,
+    "benchmark": BenchmarkSummary,
+    "demo": DemoSummary,
+}
 _SETTING = re.compile(r"(\w+): (.*)", re.DOTALL)
 _ORIGIN = re.compile(r"  # (default|flag|file .*)$")
 
@@ -79,6 +84,8 @@ class RunView:
     @property
     def model(self) -> str:
         """The model the run started from."""
+        if isinstance(self.summary, DemoSummary) or self.context.kind == "demo":
+            return "a tiny code model from random weights"
         if self.summary is not None:
             return self.summary.model
         return self.param("checkpoint") or self.param("model") or "unknown"

@@ -21,19 +21,17 @@ def sft_body(run: RunView, plots: Path) -> Body:
 
 
 def _headline(steps: list[Step], summary: SftSummary | None) -> str:
-    losses = [step.loss for step in steps if step.loss is not None]
-    if not losses:
+    read = [(step.step, step.loss) for step in steps if step.loss is not None]
+    if not read:
         if summary is None:
-            return "No optimiser step has been taken yet, so there is no result."
+            return "No loss has been read yet, so there is no result."
         figures = summary.training
         return f"The mean loss over {count(figures.steps, 'step')} is {number(figures.mean_loss, 3)} a token."
-    part = max(1, len(losses) // 10)
-    first, last = sum(losses[:part]) / part, sum(losses[-part:]) / part
-    over = f" on {count(summary.rows, 'row')}" if summary else " so far"
-    return (
-        f"The loss a token went from {number(first, 3)} to {number(last, 3)} in {count(len(steps), 'step')}{over} "
-        f"(means of the first and last {count(part, 'step')})."
-    )
+    part = max(1, len(read) // 10)
+    first, last = (sum(loss for _, loss in some) / part for some in (read[:part], read[-part:]))
+    over = f"in {count(steps[-1].step, 'step')}" + (f" on {count(summary.rows, 'row')}" if summary else " so far")
+    how = f"means of the first and last {part} readings" if part > 1 else f"at steps {read[0][0]} and {read[-1][0]}"
+    return f"The loss a token went from {number(first, 3)} to {number(last, 3)} {over} ({how})."
 
 
 def _curves(steps: list[Step], plots: Path) -> Section:

@@ -204,7 +204,7 @@ def name_rows(axes: Axes, names: Sequence[str]) -> None:
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.spines["left"].set_visible(False)
-    axes.tick_params(axis="y", labelcolor=INK.light)
+    axes.tick_params(axis="y", labelcolor=INK.light, pad=8)
     axes.grid(axis="y", visible=False)
 
 

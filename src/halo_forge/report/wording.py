@@ -43,6 +43,22 @@ def with_interval(estimate: Estimate | None) -> str:
     return f"{percent(estimate.value)} ({span(estimate)})" if estimate.ci95 else percent(estimate.value)
 
 
+def no_width(estimate: Estimate | None, prompts: int) -> tuple[str, ...]:
+    """Say what an interval without width means; nothing if it has one.
+
+    When none of n prompts shows an outcome, its true rate may still be up to about 3/n with 95% confidence
+    (rule of three, Hanley and Lippman-Hand, JAMA 1983).
+    """
+    if estimate is None or estimate.ci95 is None or estimate.value not in (0.0, 1.0) or not prompts:
+        return ()
+    bound = min(1.0, 3 / prompts)
+    side = f"up to {bound:.0%}" if estimate.value == 0 else f"down to {1 - bound:.0%}"
+    return (
+        f"Every prompt came out alike, so the interval has no width; with {count(prompts, 'prompt')} "
+        f"a rate {side} is compatible with that.",
+    )
+
+
 def points(estimate: Estimate) -> str:
     """Return a difference of two shares, `+13.2 points (95% interval +5.1 to +21.0)`."""
     if estimate.value is None:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from halo_forge.core.types import Record, Rollout
 
 RESAMPLES = 2_000
+BLOCK_DRAWS = 1_000_000
 
 
 class Estimate(Record):
@@ -84,10 +85,14 @@ def weighted_estimate(
     numerator, denominator = np.asarray(sums, dtype=float), np.asarray(weights, dtype=float)
     if denominator.sum() == 0:
         return Estimate(value=None)
-    draws = np.random.default_rng(seed).integers(0, len(numerator), size=(RESAMPLES, len(numerator)))
-    totals = denominator[draws].sum(axis=1)
-    ratios = numerator[draws].sum(axis=1)[totals > 0] / totals[totals > 0]
-    low, high = np.percentile(ratios, [2.5, 97.5])
+    random, count = np.random.default_rng(seed), len(numerator)
+    ratios: list[float] = []
+    while len(ratios) < RESAMPLES:
+        block = min(RESAMPLES - len(ratios), max(1, BLOCK_DRAWS // count))
+        draws = random.integers(0, count, size=(block, count))
+        tops, totals = numerator[draws].sum(axis=1), denominator[draws].sum(axis=1)
+        ratios += np.divide(tops, totals, out=np.full(block, np.nan), where=totals > 0).tolist()
+    low, high = np.nanpercentile(ratios, [2.5, 97.5])
     return Estimate(value=float(numerator.sum() / denominator.sum()), ci95=(float(low), float(high)))
 
 
@@ -137,7 +142,9 @@ def measure(rollouts: Sequence[Rollout], ks: Sequence[int] = (1,), seed: int = 0
         distinct_fraction=_mean([len({r.completion.text for r in g}) / len(g) for g in groups.values()]),
         mean_tokens=tokens / len(rollouts) if rollouts else 0.0,
         mean_logprob=sum(logprobs) / len(logprobs) if logprobs else None,
-        rewards=tuple(np.histogram([v.reward or 0.0 for group in verified for v in group], bins=10, range=(0, 1))[0].tolist()),
+        rewards=tuple(
+            np.histogram([v.reward or 0.0 for group in verified for v in group], bins=10, range=(0, 1))[0].tolist()
+        ),
     )
 
 

@@ -23,6 +23,7 @@ from halo_forge.runs.lock import hold_lock
 C = TypeVar("C", bound=CommandConfig)
 CHECKPOINT_FILE = "checkpoint.json"
 SUMMARY_FILE = "summary.json"
+CYCLES_FILE = "cycles.jsonl"
 
 
 class Exit(Record):

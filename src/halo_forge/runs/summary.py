@@ -5,7 +5,15 @@ from __future__ import annotations
 from typing import Literal
 
 from halo_forge.core.types import Record
-from halo_forge.rollout.metrics import Metrics
+from halo_forge.rollout.metrics import Estimate, Metrics
+
+DEMO_ARMS = {
+    "sft": "after SFT",
+    "raft": "after RAFT",
+    "control": "control: further SFT",
+    "unfiltered": "control: rewards ignored",
+}
+Figures = dict[str, Estimate]
 
 
 class TrainingFigures(Record):
@@ -105,3 +113,42 @@ class BenchmarkSummary(Record):
     groups: dict[str, tuple[Metrics, Metrics | None]] = {}
     tokens_per_s: float | None
     wall_s: float
+
+
+class DemoSummary(Record):
+    """Result of `demo`.
+
+    Args:
+        sft: metric -> figure of the model after supervised fine-tuning, from which the others start.
+        raft: after RAFT.
+        control: the SFT model trained further on the SFT corpus for as many optimiser steps as RAFT took.
+        unfiltered: the same cycles with the rewards ignored.
+        unseen: arm -> figures on the test prompts whose combinations occur neither in the SFT corpus nor in RAFT's
+            prompts.
+        differences: `greedy_pass@1: raft - sft`, … paired over prompts.
+        seconds: job -> seconds on the clock; jobs overlap.
+        commands: job -> the command that ran.
+    """
+
+    kind: Literal["demo"] = "demo"
+    run_id: str
+    domain: Literal["code"] = "code"
+    seed: int
+    primary_metric: str = "pass@1"
+    higher_is_better: bool = True
+    quick: bool
+    test_prompts: int
+    control_steps: int
+    sft: Figures
+    raft: Figures
+    control: Figures
+    unfiltered: Figures
+    unseen: dict[str, Figures]
+    differences: Figures
+    seconds: dict[str, float]
+    commands: dict[str, str]
+    wall_s: float
+
+    def arm(self, name: str) -> Figures:
+        """Figures of one arm by its name."""
+        return {"sft": self.sft, "raft": self.raft, "control": self.control, "unfiltered": self.unfiltered}[name]

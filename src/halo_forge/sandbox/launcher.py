@@ -104,13 +104,16 @@ def kill_children() -> None:
             os.kill(child, signal.SIGKILL)
 
 
-def kill_inner(main: int) -> None:
-    """Kill the processes that bubblewrap's own first process started, so that it reaps and accounts for them."""
+def kill_leaves(main: int) -> None:
+    """Kill those processes below the program that have none below them, so that the others account for their time."""
     below = children()
-    for first in below.get(main, []):
-        for inner in below.get(first, []):
-            with contextlib.suppress(OSError):
-                os.kill(inner, signal.SIGKILL)
+    level = below.get(main, [])
+    while level:
+        for process in level:
+            if process not in below:
+                with contextlib.suppress(OSError):
+                    os.kill(process, signal.SIGKILL)
+        level = [child for process in level for child in below.get(process, [])]
 
 
 def reap(main: int, sweep: bool) -> dict[str, Any]:
@@ -146,7 +149,7 @@ def attend(control: socket.socket, main: int) -> bool:
                 return present
             present = bool(control.recv(64))
             poll.unregister(control)
-            kill_inner(main)
+            kill_leaves(main)
             poll.poll(ACCOUNTING_PATIENCE_MS)
             os.kill(main, signal.SIGKILL)
     finally:

@@ -92,27 +92,32 @@ class Compiler:
             self._linker = ()
         self._require_working(meter)
 
-    def build(self, meter: Meter, source: str, *, link: bool) -> Build:
+    def build(self, meter: Meter, program: str, behind: str = "", *, link: bool) -> Build:
         """Compile a program.
 
         Args:
             meter: counts what it uses.
-            source: the untrusted text.
+            program: the untrusted text.
+            behind: trusted text that follows it.
             link: make a binary; else check the syntax only.
 
         Raises:
             EnvironmentFault: the compiler does not work any more.
         """
-        outcome = self._compile(meter, source, link=link)
+        outcome = self._compile(meter, program + behind, link=link)
         said = outcome.stderr.decode(errors="replace")
         if outcome.exit_status == 0:
             warning = WARNING.search(said)
-            hidden = HIDING.search(source.replace("\\\n", ""))
+            hidden = HIDING.search(program.replace("\\\n", ""))
             detail = said[warning.start() :].split("\n", 1)[0] if warning else "hides warnings" if hidden else ""
             return Build(outcome.report, ok=True, warned=bool(warning or hidden), detail=detail)
         error = ERROR.search(said)
         if outcome.exit_status != 1 or not error or "cannot execute" in said:
             self._require_working(meter)
+        if outcome.timed_out and outcome.cpu_s < self._limits.cpu_s / 2:
+            raise EnvironmentFault(
+                f"the machine is too busy: a compilation got {outcome.cpu_s:.1f} s of processor time"
+            )
         if outcome.timed_out:
             return Build(b"", ok=False, warned=False, detail=f"the compiler timed out after {outcome.wall_s:.1f} s")
         detail = error[0] if error else f"the compiler failed: {said.strip()}"

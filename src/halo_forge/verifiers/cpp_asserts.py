@@ -80,7 +80,7 @@ def _checks(condition: list[Token], text: str) -> list[Check]:
     conjuncts = split(parts, "&&")
     if len(conjuncts) > 1:
         return [check for conjunct in conjuncts for check in _checks(conjunct, text)]
-    if any(token.text in {"||", "?", ","} for _, token in top_level(parts)):
+    if any(token.text in {"||", "?"} for _, token in top_level(parts)):
         raise UnsupportedTests(f"`{text}` combines conditions in a way that cannot be taken apart")
     found = [
         position

@@ -54,6 +54,7 @@ template <int N> struct Rank : Rank<N - 1> {};
 template <> struct Rank<0> {};
 template <bool B, class T> struct If {};
 template <class T> struct If<true, T> { typedef T type; };
+template <class T> struct Enum { static const bool value = __is_enum(T); };
 inline void put(const char *s) { dprintf(3, "%s", s); }
 inline void text(const char *s, unsigned long n) {
   put("[\"s\",\"");
@@ -88,7 +89,7 @@ template <class T> auto ranked(const T &v, Rank<2>) -> decltype(v.has_value(), *
   if (v.has_value()) { put("[\"list\","); show(*v); put("]"); } else put("[\"list\"]");
 }
 template <class T> auto ranked(T v, Rank<1>) -> decltype(v.flip(), void()) { show(static_cast<bool>(v)); }
-template <class T> auto ranked(T v, Rank<0>) -> typename If<__is_enum(T), void>::type {
+template <class T> auto ranked(T v, Rank<0>) -> typename If<Enum<T>::value, void>::type {
   show(static_cast<long long>(v));
 }
 """

@@ -81,7 +81,7 @@ class CppVerifier(ProgramVerifier):
     def _untested(self, reference: Reference, code: str, language: Language, meter: Meter) -> Ruling:
         if not self._run_untested:
             return self._compiled_alone(reference.entry_point, code, language, meter)
-        build = self._compilers[language].build(meter, _with_probe(code, reference.entry_point, language), link=True)
+        build = self._compilers[language].build(meter, code, _probe(reference.entry_point, language), link=True)
         if not build.ok or _lacks(code, reference.entry_point):
             return _refused(build, reference.entry_point)
         outcome = meter.run(Job(("/job/program",), self._run_limits, files={"program": build.binary}))
@@ -91,7 +91,7 @@ class CppVerifier(ProgramVerifier):
 
     def _compiled_alone(self, entry_point: str | None, code: str, language: Language, meter: Meter) -> Ruling:
         """Judge the syntax alone: undefined functions and a missing `main` go unnoticed."""
-        build = self._compilers[language].build(meter, _with_probe(code, entry_point, language), link=False)
+        build = self._compilers[language].build(meter, code, _probe(entry_point, language), link=False)
         if not build.ok or _lacks(code, entry_point):
             return _refused(build, entry_point)
         detail = f"compiles (syntax checked, not linked) {build.detail}"
@@ -111,8 +111,8 @@ class CppVerifier(ProgramVerifier):
         checks = self._checks(reference.asserts)
         expected = self._expected(language, reference.setup, tuple(checks))
         expressions = [_shown(check) for check in checks]
-        source = f"{code}\n{reference.setup}\n{driver(code + reference.setup, expressions, language)}"
-        build = self._compilers[language].build(meter, source, link=True)
+        behind = f"\n{reference.setup}\n{driver(code + reference.setup, expressions, language)}"
+        build = self._compilers[language].build(meter, code, behind, link=True)
         entry_point = reference.entry_point or next((name for check in checks for name in check.called), None)
         if not build.ok and build.in_program:
             return _refused(build, None)
@@ -144,7 +144,7 @@ class CppVerifier(ProgramVerifier):
         if unknown:
             meter = Meter(self._sandbox)
             head = headers_for(" ".join(unknown)) + setup
-            build = self._compilers[language].build(meter, head + driver(head, unknown, language), link=True)
+            build = self._compilers[language].build(meter, head, driver(head, unknown, language), link=True)
             if not build.ok:
                 raise UnsupportedTests(f"expected values cannot be computed without the program: {build.detail}")
             outcome = meter.run(Job(("/job/program",), self._run_limits, files={"program": build.binary}, report=True))
@@ -167,9 +167,10 @@ def _correct(check: Check, line: str, expected: Value, tolerance: Value | None) 
         return False
 
 
-def _with_probe(code: str, entry_point: str | None, language: Language) -> str:
-    probed = entry_point is not None and PLAIN_NAME.fullmatch(entry_point) and entry_point != "main"
-    return code + entry_probe(entry_point, language) if probed and entry_point else code
+def _probe(entry_point: str | None, language: Language) -> str:
+    if entry_point is None or entry_point == "main" or not PLAIN_NAME.fullmatch(entry_point):
+        return ""
+    return entry_probe(entry_point, language)
 
 
 def _lacks(code: str, entry_point: str | None) -> bool:

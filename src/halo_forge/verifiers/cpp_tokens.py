@@ -17,6 +17,7 @@ TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+CALL = re.compile(r"\(|<[\w\s:,<>*&]*> \(")
 OPENING = {"(": ")", "[": "]", "{": "}"}
 
 
@@ -93,8 +94,10 @@ def called_names(parts: Sequence[Token]) -> list[str]:
     solid = [token for token in parts if token.kind != "space"]
     return [
         token.text
-        for before, token, after in zip([Token("", ""), *solid], solid, solid[1:], strict=False)
-        if token.kind == "name" and after.text == "(" and before.text not in {".", "->", "::"}
+        for position, token in enumerate(solid)
+        if token.kind == "name"
+        and CALL.match(" ".join(after.text for after in solid[position + 1 :]))
+        and (position == 0 or solid[position - 1].text not in {".", "->", "::"})
     ]
 
 

@@ -4,15 +4,19 @@ Nothing here is trusted: the completion shares this process and may replace any 
 which is its right, but it cannot reach the judge.
 """
 
+from __future__ import annotations
+
 import builtins
-import contextlib
 import json
 import os
 import sys
 import types
-from typing import Any
 
 from halo_forge.verifiers import python_wire as wire
+
+TYPE_CHECKING = False  # importing typing would take longer than everything else here
+if TYPE_CHECKING:
+    from typing import Any
 
 NAME = "solution"
 SYNTAX_TREE = 0x400
@@ -38,7 +42,7 @@ class Handles:
         return self._objects[number]
 
 
-def units(stub: str, code: str, entry_point: "str | None") -> list[Any]:
+def units(stub: str, code: str, entry_point: str | None) -> list[Any]:
     """Compile what to execute, in order.
 
     A completion that defines the entry point stands for itself, after the stub's imports and helpers. One that does
@@ -83,7 +87,7 @@ def defined_name(node: Any) -> Any:
     return None
 
 
-def load(pipe: Any) -> "dict[str, Any] | None":
+def load(pipe: Any) -> dict[str, Any] | None:
     """Execute the completion, tell the judge how that went, and return its namespace."""
     with open(os.path.join(os.path.dirname(__file__), "program.json")) as file:  # noqa: PTH118, PTH120, PTH123
         program = json.load(file)
@@ -209,6 +213,8 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    with contextlib.suppress(wire.Closed):
+    try:  # noqa: SIM105  (contextlib would have to be imported)
         main()
+    except wire.Closed:
+        pass
     os._exit(0)

@@ -3,15 +3,20 @@
 It alone writes the result, to a descriptor that the completion's process does not have.
 """
 
+from __future__ import annotations
+
 import builtins
 import json
 import os
 import sys
 import time
 from importlib import import_module
-from typing import Any
 
 from halo_forge.verifiers import python_wire as wire
+
+TYPE_CHECKING = False  # importing typing would take longer than everything else here
+if TYPE_CHECKING:
+    from typing import Any
 
 REPORT = 3
 CALLED = b"called\n"
@@ -302,14 +307,14 @@ class Tests:
                 namespace[name]()
 
 
-def hello(link: Link) -> "list[str] | None":
+def hello(link: Link) -> list[str] | None:
     """Wait until the completion is loaded; return what went wrong with that."""
     try:
         state, *words = link.receive()
         if state == "syntax":
             return ["syntax", *map(str, words)]
     except Gone as gone:
-        return ["syntax", str(gone)]
+        return ["silent", str(gone)]
     try:
         state, *words = link.receive()
         return None if state == "ready" else ["load", *map(str, words)]
@@ -338,6 +343,8 @@ def judged(tests: Tests, link: Link) -> list[str]:
         return ["failed", f"{at[0]}: {error}"]
     except AssertionError as error:
         return ["failed", f"{at[0]} {error}".strip()]
+    except NameError as error:
+        return ["missing", f"{at[0]}: {error}"]
     except BaseException as error:  # noqa: BLE001  (tests may raise anything, and so may what they call)
         return ["failed", f"{at[0]}: {type(error).__name__}: {error}"]
     if link.gone:

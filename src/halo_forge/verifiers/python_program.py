@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -24,6 +25,7 @@ WIRE = "halo_forge/verifiers/python_wire.py"
 FENCES = {"python", "py", "python3", "py3"}
 LOADED, VALID = 0.5, 0.3
 CACHED_REFERENCES = 4096
+CRASHES = (-signal.SIGSEGV, -signal.SIGABRT, -signal.SIGBUS)
 COMPILE_ONLY = (
     b"compile(open('/job/program.py'.replace('/job', __file__.rpartition('/')[0])).read(), 'program', 'exec')\n"
 )
@@ -33,7 +35,8 @@ class Result(NamedTuple):
     """What the judge reports, or `ended` when it ended without a report.
 
     Args:
-        kind: `passed`, `failed`, `load`, `syntax`, `broken` or `ended`.
+        kind: `passed`, `failed`, `missing` (a name the tests read), `load`, `syntax`, `silent` (it ended or hung while
+            it was being parsed), `broken` (the tests are) or `ended`.
         detail: the test that failed, or why.
         called: the tests had begun to call the completion.
     """
@@ -66,7 +69,7 @@ class PythonVerifier(ProgramVerifier):
         self._judge_files = {WIRE: wire, "judge.py": judge}
         limits = f"{self._candidate_limits!r}; {self._judge_limits!r}"
         super().__init__(name, f"{name} rules {RULES}; python {self._python.version}; {limits}", sandbox, workers)
-        self._solution_ends = lru_cache(CACHED_REFERENCES)(self._ends_with_solution)
+        self._solution_result = lru_cache(CACHED_REFERENCES)(self._result_of_solution)
 
     def judge(self, reference: Reference, text: str, meter: Meter) -> Ruling:
         """Judge one completion.
@@ -89,18 +92,17 @@ class PythonVerifier(ProgramVerifier):
         result, exchange = self._judged(reference, code, meter)
         if result.kind == "broken":
             raise UnsupportedTests(result.detail)
-        if result.kind == "ended":
+        if result.kind in ("ended", "missing"):
             self._blame(reference, result)
-            return Ruling(LOADED, passed=False, stage=Stage.TESTS, detail=f"the tests {ending(exchange.judge)}")
         candidate = exchange.candidate
         detail = f"{result.detail} ({ending(candidate)})" if candidate.timed_out or candidate.flooded else result.detail
-        if result.kind == "syntax":
-            if candidate.exit_status > 0:
-                raise EnvironmentFault(f"the Python in the sandbox fails: {ending(candidate)}")
+        if result.kind == "silent" and not (candidate.timed_out or candidate.exit_status in CRASHES):
+            raise EnvironmentFault(f"the Python in the sandbox does not answer: {ending(candidate)}")
+        if result.kind in ("syntax", "silent"):
             return Ruling(0.0, passed=False, stage=Stage.COMPILE, detail=detail)
         if result.kind == "load":
             return Ruling(VALID, passed=False, stage=Stage.RUN, detail=detail)
-        if result.kind == "failed":
+        if result.kind in ("failed", "missing", "ended"):
             return Ruling(LOADED, passed=False, stage=Stage.TESTS, detail=f"failed: {detail}")
         if not reference.has_tests:
             return Ruling(LOADED, passed=True, stage=Stage.RUN, detail=detail)
@@ -119,27 +121,27 @@ class PythonVerifier(ProgramVerifier):
         lines = exchange.judge.report.splitlines()
         called = python_judge.CALLED.strip() in lines[:1]
         if not lines or not lines[-1].startswith(b"["):
-            return Result("ended", "", called), exchange
+            return Result("ended", f"the tests did not come to an end: {ending(exchange.judge)}", called), exchange
         kind, detail = json.loads(lines[-1])
         return Result(kind, detail, called), exchange
 
     def _blame(self, reference: Reference, result: Result) -> None:
-        """Find out whether tests that ended without a result are themselves at fault.
+        """Find out whether tests that neither passed nor failed are themselves at fault.
 
-        They are if the completion had not been called yet, or if they do the same with the known solution. Otherwise a
-        value of the completion's has led them astray, which is its own doing.
+        They are if they hang before the completion is called, or do the same with the known solution. Otherwise a value
+        of the completion's has led them astray, or a definition is missing, which is its own doing.
 
         Raises:
             UnsupportedTests: they are.
         """
-        if not result.called or not self._solution_ends(reference):
-            raise UnsupportedTests("the tests do not come to an end")
+        if (result.kind == "ended" and not result.called) or self._solution_result(reference) == result.kind:
+            raise UnsupportedTests(result.detail)
 
-    def _ends_with_solution(self, reference: Reference) -> bool:
+    def _result_of_solution(self, reference: Reference) -> str | None:
         if reference.solution is None:
-            return True
+            return None
         result, _ = self._judged(reference, reference.solution, Meter(self._sandbox))
-        return result.kind != "ended"
+        return result.kind
 
     def _cases(self, reference: Reference, code: str, meter: Meter) -> Ruling:
         job = self._python.job("program.py", {"program.py": code.encode(errors="replace")}, self._candidate_limits)

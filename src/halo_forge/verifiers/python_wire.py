@@ -4,6 +4,8 @@ A message is a four-byte length and JSON. Plain data is encoded by value, a subc
 of the candidate's takes part in a comparison. Anything else stays where it is and travels as the number of a handle.
 """
 
+from __future__ import annotations
+
 import builtins
 import json
 import os
@@ -11,17 +13,20 @@ import select
 import sys
 import time
 from importlib import import_module
-from typing import Any
+
+TYPE_CHECKING = False  # importing typing would take longer than everything else here
+if TYPE_CHECKING:
+    from typing import Any
 
 MESSAGE_BYTES = 64 << 20
-CONTAINERS: "dict[type, tuple[str, Any]]" = {
+CONTAINERS: dict[type, tuple[str, Any]] = {
     list: ("l", list.__iter__),
     tuple: ("t", tuple.__iter__),
     set: ("s", set.__iter__),
     frozenset: ("z", frozenset.__iter__),
 }
 SMALL_INT = 1 << 53
-MAKERS: "dict[str, Any]" = {tag: kind for kind, (tag, _) in CONTAINERS.items()}
+MAKERS: dict[str, Any] = {tag: kind for kind, (tag, _) in CONTAINERS.items()}
 PURE = {"abs", "all", "any", "bin", "chr", "divmod", "hash", "hex", "len", "max", "min", "oct", "ord", "pow", "round"}
 PURE |= {"repr", "sorted", "sum"} | {name for name, value in vars(builtins).items() if isinstance(value, type)}
 BUILTINS = {id(getattr(builtins, name)): name for name in PURE}
@@ -44,7 +49,7 @@ class Pipe:
         deadline: on the monotonic clock, None to wait for ever.
     """
 
-    def __init__(self, reader: int, writer: int, deadline: "float | None" = None) -> None:
+    def __init__(self, reader: int, writer: int, deadline: float | None = None) -> None:
         self.reader = reader
         self.writer = writer
         self.deadline = deadline
