@@ -184,17 +184,21 @@ def test_accumulating_trains_on_all_kept_so_far(configure: Callable[..., Loaded[
     ],
 )
 def test_mistakes_are_found_before_anything_is_written(
-    configure: Callable[..., Loaded[RaftTrainConfig]], change: dict[str, Any], error: type[Exception], message: str
+    configure: Callable[..., Loaded[RaftTrainConfig]],
+    nano_model: Path,
+    change: dict[str, Any],
+    error: type[Exception],
+    message: str,
 ) -> None:
-    loaded = configure(**change)
+    loaded = configure(**{"model": str(nano_model), **change})
     for call in (lambda: train_raft(loaded, engine_factory=ToyEngine), lambda: plan_raft(loaded)):
         with pytest.raises(error, match=message):
             call()
     assert not loaded.config.output.exists()
 
 
-def test_a_dry_run_writes_nothing(configure: Callable[..., Loaded[RaftTrainConfig]]) -> None:
-    loaded = configure()
+def test_a_dry_run_writes_nothing(configure: Callable[..., Loaded[RaftTrainConfig]], nano_model: Path) -> None:
+    loaded = configure(model=str(nano_model))
     lines = dict(plan_raft(loaded).lines)
     assert lines["prompts"] == "10 to train on, 4 held out"
     assert not loaded.config.output.exists()

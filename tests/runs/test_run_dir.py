@@ -27,6 +27,8 @@ def loaded(output: Path, **changes: object) -> Loaded[RaftTrainConfig]:
 
 def started(output: Path) -> str:
     with open_run("raft", loaded(output), output, INPUTS) as run:
+        run.rollouts("cycle_1").parent.mkdir(exist_ok=True)
+        run.rollouts("cycle_1").touch()
         return run.context.run_id
 
 
@@ -77,6 +79,15 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
         check_output(tmp_path / "mine" / "thesis.txt", "raft", config, INPUTS)
 
 
+def test_an_attempt_that_failed_before_any_work_is_not_in_the_way(tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    with pytest.raises(ValueError), open_run("raft", loaded(output), output, INPUTS):
+        raise ValueError("no chat template")
+    with open_run("raft", loaded(output, chat_template="chatml"), output, INPUTS) as run:
+        assert run.context.params["chat_template"] == "chatml"
+    assert [event.seq for event in read_events(output / "events.jsonl")] == [0, 1]
+
+
 def hold(output: Path, ready: ProcessEvent, done: ProcessEvent) -> None:
     with open_run("raft", loaded(output), output, INPUTS):
         ready.set()
@@ -124,9 +135,10 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 def test_a_full_disk_is_one_clear_error_and_loses_nothing(small_disk: Path) -> None:
     output = small_disk / "out"
     with (
-        pytest.raises(EnvironmentFault, match="disk of .* is full"),
+        pytest.raises(EnvironmentFault, match=r"disk of .* is full"),
         open_run("raft", loaded(output), output, INPUTS) as run,
     ):
+        run.rollouts("cycle_1").parent.mkdir()
         while True:
             run.events.notice("x" * 1000)
     whole = len(list(read_events(output / "events.jsonl")))

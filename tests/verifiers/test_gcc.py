@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ import pytest
 from halo_forge.core.errors import EnvironmentFault
 from halo_forge.core.types import Stage
 from halo_forge.verifiers import compiler
+from halo_forge.verifiers.cpp_driver import defines
 from halo_forge.verifiers.gcc import GccConfig
 
 if TYPE_CHECKING:
@@ -28,7 +30,7 @@ def fenced(code: str, language: str = "cpp") -> str:
 
 @pytest.fixture(scope="session")
 def gcc(real_sandbox: Any, judge: type[Judge]) -> Any:
-    verifier = GccConfig(timeout_s=1, compile_timeout_s=5).build(real_sandbox, 2)
+    verifier = GccConfig(timeout_s=1, compile_timeout_s=3).build(real_sandbox, 2)
     yield judge(verifier)
     verifier.close()
 
@@ -44,7 +46,7 @@ def gcc(real_sandbox: Any, judge: type[Judge]) -> Any:
         ("int add(int a, int b) { return a + b; ", 0.0, False, Stage.COMPILE),
         ("int add(int, int);", 0.0, False, Stage.COMPILE),
         ("#include <iostream>\nint main() {}", 0.0, False, Stage.COMPILE),
-        ("struct S {}; S add(int, int) { return {}; }", 0.3, False, Stage.TESTS),
+        ("struct S {}; S add(int, int) { return {}; }", 0.5, False, Stage.TESTS),
         ("int add(int a) { return a; }", 0.5, False, Stage.TESTS),
         ("int add(int a, int) { return *(volatile int *)(a * 0L); }", 0.5, False, Stage.RUN),
         ("#include <cstdlib>\nint add(int, int) { exit(0); }", 0.5, False, Stage.RUN),
@@ -192,6 +194,17 @@ def test_equal_submissions_are_checked_once(sandbox: BreakableSandbox, judge: ty
     assert sandbox.runs == before + 2
     assert verdicts[0] == verdicts[1] == verdicts[2]
     verifier.close()
+
+
+def test_text_that_is_no_unicode_is_compiled_all_the_same(gcc: Judge) -> None:
+    assert gcc(fenced(GOOD + "  // \ud800"), **ADD).passed
+
+
+@pytest.mark.parametrize("piece", ['R"(', "/*", "add(", "#", '"', "'"])
+def test_reading_a_hostile_program_takes_no_time(piece: str) -> None:
+    started = time.monotonic()
+    defines(piece * 30_000, "add")
+    assert time.monotonic() - started < 5
 
 
 def test_a_broken_sandbox_is_a_fault(sandbox: BreakableSandbox, judge: type[Judge]) -> None:

@@ -13,7 +13,7 @@ from halo_forge.core.protocols import Generator, Verifier
 from halo_forge.core.seeds import derive
 from halo_forge.core.types import Prompt, Sampling
 from halo_forge.data import load_prompts, prompts_hash
-from halo_forge.models.resolve import ModelRef, resolve_model
+from halo_forge.models.resolve import ModelRef, check_model, resolve_model
 from halo_forge.rollout.checking import open_verifier
 from halo_forge.rollout.collect import Collected, CollectPlan, collect
 from halo_forge.rollout.metrics import Metrics, measure
@@ -37,6 +37,7 @@ def run_benchmark(loaded: Loaded[BenchmarkRunConfig], listeners: tuple[Listener,
     context = check_output(output, "benchmark", config, inputs)
     if context is not None and is_complete(output):
         return BenchmarkSummary.model_validate_json((output / SUMMARY_FILE).read_bytes())
+    check_model(model, config)
     with (
         open_verifier(config) as (verifier, sandbox),
         open_run("benchmark", loaded, output, inputs, sandbox_tier=sandbox.tier, listeners=listeners) as run,
@@ -52,6 +53,7 @@ def plan_benchmark(loaded: Loaded[BenchmarkRunConfig]) -> Plan:
     prompts, inputs = _load(config)
     model = resolve_model(config.model, config.base)
     context = check_output(output, "benchmark", config, inputs)
+    check_model(model, config)
     with open_verifier(config) as (verifier, sandbox):
         return Plan(
             (

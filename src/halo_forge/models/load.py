@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,16 +63,28 @@ def load_policy(ref: ModelRef, loading: LoadingOptions, tuning: TuningOptions | 
         model = AutoModelForCausalLM.from_pretrained(
             ref.base, dtype=dtype, device_map={"": device}, quantization_config=quantization
         )
-        tokenizer = AutoTokenizer.from_pretrained(_tokenizer_source(ref))
     except (OSError, ValueError, KeyError) as error:
-        raise ModelError(f"model '{ref.name}' cannot be loaded: {' '.join(str(error).split())[:300]}") from error
+        raise ModelError(f"model '{ref.name}' cannot be loaded: {_one_line(error)}") from error
     set_threads(loading.threads, sum(p.numel() for p in model.parameters()))
     model, adjustments = _with_adapter(model, ref, tuning, seed)
     model.eval()
     stops = model.generation_config.eos_token_id
-    chat = ChatFormat(tokenizer, loading.chat_template, stops if isinstance(stops, list) else [stops])
+    chat = load_chat(ref, loading, stops if isinstance(stops, list) else [stops])
     is_adapter = ref.adapter is not None if tuning is None else tuning.tuning != "full"
     return Policy(model, chat, device, ref.base, is_adapter, autocast, adjustments)
+
+
+def load_chat(ref: ModelRef, loading: LoadingOptions, extra_stop_ids: Sequence[int] = ()) -> ChatFormat:
+    """Load the tokenizer with its chat template, which is quick and finds most mistakes before the weights are read.
+
+    Raises:
+        ModelError: there is no usable tokenizer or no chat template.
+    """
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(_tokenizer_source(ref))
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelError(f"the tokenizer of '{ref.name}' cannot be loaded: {_one_line(error)}") from error
+    return ChatFormat(tokenizer, loading.chat_template, extra_stop_ids)
 
 
 def pick_device(name: str) -> torch.device:
@@ -140,9 +153,7 @@ def _with_adapter(model: Any, ref: ModelRef, tuning: TuningOptions | None, seed:
         try:
             model = PeftModel.from_pretrained(model, ref.adapter, is_trainable=trainable)
         except (OSError, ValueError, RuntimeError) as error:
-            raise ModelError(
-                f"adapter '{ref.adapter}' cannot be loaded: {' '.join(str(error).split())[:300]}"
-            ) from error
+            raise ModelError(f"adapter '{ref.adapter}' cannot be loaded: {_one_line(error)}") from error
         if tuning is not None and tuning.tuning == "full":
             merged = model.merge_and_unload().requires_grad_(True)
             return merged, (f"the adapter '{ref.adapter}' was merged into its base for full training",)
@@ -165,7 +176,11 @@ def _with_adapter(model: Any, ref: ModelRef, tuning: TuningOptions | None, seed:
     try:
         return get_peft_model(model, config), ()
     except ValueError as error:
-        raise ConfigError(f"--lora-targets {','.join(targets)}: {' '.join(str(error).split())[:300]}") from error
+        raise ConfigError(f"--lora-targets {','.join(targets)}: {_one_line(error)}") from error
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]
 
 
 def _four_bit(device: torch.device) -> Any:

@@ -18,7 +18,7 @@ from halo_forge.core.events import EventType, Listener
 from halo_forge.core.protocols import Verifier
 from halo_forge.core.types import Prompt
 from halo_forge.data import load_prompts, split_holdout
-from halo_forge.models.resolve import ModelRef, resolve_model
+from halo_forge.models.resolve import ModelRef, check_model, resolve_model
 from halo_forge.raft.cycle import Cycle
 from halo_forge.raft.engine import Engine, open_engine
 from halo_forge.rollout.checking import open_verifier
@@ -50,6 +50,8 @@ def train_raft(
     context = check_output(config.output, "raft", config, inputs)
     if context is not None and (finished := _finished(config)) is not None:
         return finished
+    if engine_factory is None:
+        check_model(start, config)
     with open_verifier(config) as (verifier, sandbox):
         trained, holdout = split_holdout(prompts, config.holdout_fraction, config.seed)
         with open_run("raft", loaded, config.output, inputs, sandbox_tier=sandbox.tier, listeners=listeners) as run:
@@ -68,6 +70,7 @@ def plan_raft(loaded: Loaded[RaftTrainConfig]) -> Plan:
     prompts, inputs = _load(config)
     start = resolve_model(config.start, config.stated_base)
     context = check_output(config.output, "raft", config, inputs)
+    check_model(start, config)
     with open_verifier(config) as (verifier, sandbox):
         trained, holdout = split_holdout(prompts, config.holdout_fraction, config.seed)
         return Plan(

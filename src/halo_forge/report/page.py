@@ -16,10 +16,9 @@ from halo_forge.report.sft_sections import sft_body
 from halo_forge.report.style import PALETTE
 from halo_forge.report.wording import NONE, count, duration, moment, visible
 from halo_forge.rollout.records import write_atomically
+from halo_forge.runs.run_dir import PLOTS_FOLDER, REPORT_FILE
 from halo_forge.runs.summary import BenchmarkSummary, RaftSummary
 
-REPORT_FILE = "report.html"
-PLOTS_FOLDER = "plots"
 KINDS: dict[str, tuple[str, Callable[[RunView, Path], Body]]] = {
     "sft": ("Supervised fine-tuning", sft_body),
     "raft": ("RAFT", raft_body),

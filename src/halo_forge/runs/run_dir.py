@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import shutil
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -21,9 +22,23 @@ from halo_forge.runs.launch import LAUNCH_FILE, InputFile, LaunchContext, descri
 from halo_forge.runs.lock import hold_lock
 
 C = TypeVar("C", bound=CommandConfig)
+REPORT_FILE, PLOTS_FOLDER = "report.html", "plots"
 CHECKPOINT_FILE = "checkpoint.json"
 SUMMARY_FILE = "summary.json"
 CYCLES_FILE = "cycles.jsonl"
+BEFORE_ANY_WORK = frozenset(
+    {
+        LAUNCH_FILE,
+        "config.yaml",
+        "events.jsonl",
+        "console.log",
+        "run.lock",
+        "exit.json",
+        "prompts.jsonl",
+        REPORT_FILE,
+        PLOTS_FOLDER,
+    }
+)
 
 
 class Exit(Record):
@@ -121,6 +136,8 @@ def check_output(folder: Path, kind: str, config: CommandConfig, inputs: dict[st
                 f"--output {folder} holds other files ({', '.join(strangers[:3])}) and no run; choose an empty folder"
             )
         return None
+    if {entry.name for entry in folder.iterdir()} <= BEFORE_ANY_WORK:
+        return None  # it failed before it did any work: nothing is lost by starting afresh
     if context.kind != kind:
         raise RunConflictError(
             f"--output {folder} belongs to the {context.kind} run {context.run_id}; "
@@ -154,6 +171,7 @@ def open_run(
     with _disk_errors(output), hold_lock(output):
         context = before or describe_launch(kind, loaded.config, output, inputs, sandbox_tier)
         if before is None:
+            _clear(output)
             write_atomically(output / LAUNCH_FILE, context.model_dump_json(indent=2) + "\n")
         write_atomically(output / "config.yaml", loaded.to_yaml())
         (output / "exit.json").unlink(missing_ok=True)
@@ -166,6 +184,13 @@ def open_run(
             )
             with stop_on_signals(run.stop):
                 yield from _until_exit(run)
+
+
+def _clear(output: Path) -> None:
+    """Remove what an attempt that failed before any work left behind."""
+    for name in BEFORE_ANY_WORK - {"run.lock", PLOTS_FOLDER}:
+        (output / name).unlink(missing_ok=True)
+    shutil.rmtree(output / PLOTS_FOLDER, ignore_errors=True)
 
 
 def _until_exit(run: Run) -> Iterator[Run]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import resource
 import signal
@@ -149,7 +150,7 @@ class IsolatedSandbox:
 def limit_command(limits: Limits) -> tuple[str, ...]:
     """Return the prefix that sets resource limits on a command, none above what we may set ourselves."""
     megabyte = 1 << 20
-    cpu_s = max(1, round(limits.cpu_s + 0.5))
+    cpu_s = math.ceil(limits.cpu_s)
     wanted = {
         "as": (resource.RLIMIT_AS, limits.memory_mb * megabyte),
         "core": (resource.RLIMIT_CORE, 0),

@@ -1,7 +1,8 @@
 """The tier for machines without namespaces: resource limits alone, used only when it is asked for by name.
 
-A program can read whatever its user can read and reach the network. As root it at least becomes a spare user. Processes
-that it leaves behind are found through the launcher, which adopts them.
+A program can read whatever its user can read, reach the network, and signal its user's processes, the launcher among
+them: it can make its own check fail as a fault. As root it at least becomes a spare user. Processes that it leaves
+behind are found through the launcher, which adopts them.
 """
 
 from __future__ import annotations

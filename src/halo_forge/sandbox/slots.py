@@ -76,6 +76,7 @@ class Slot:
             )  # fmt: skip
         self.control.settimeout(START_LIMIT_S)
         if self._receive() != b"ready":
+            self.control.close()
             raise EnvironmentFault(f"the sandbox's launcher did not start: {self._last_words()}")
 
     def shows(self, folders: Collection[Path]) -> bool:

@@ -15,7 +15,7 @@ from halo_forge.core.protocols import TrainingRow
 from halo_forge.core.seeds import derive
 from halo_forge.core.types import Checkpoint, Conversation
 from halo_forge.data import load_conversations
-from halo_forge.models.resolve import ModelRef, resolve_model
+from halo_forge.models.resolve import ModelRef, check_model, resolve_model
 from halo_forge.rollout.records import write_atomically
 from halo_forge.runs.launch import InputFile, hash_file
 from halo_forge.runs.plan import Plan
@@ -47,6 +47,7 @@ def train_sft(loaded: Loaded[SftTrainConfig], listeners: tuple[Listener, ...] = 
     context = check_output(config.output, "sft", config, source.inputs)
     if context is not None and is_complete(config.output):
         return SftSummary.model_validate_json((config.output / SUMMARY_FILE).read_bytes())
+    check_model(start, config)
     with open_run("sft", loaded, config.output, source.inputs, listeners=listeners) as run:
         return _train(run, config, start, source)
 
@@ -59,6 +60,7 @@ def plan_sft(loaded: Loaded[SftTrainConfig]) -> Plan:
     source = _load(config)
     start = resolve_model(config.model)
     context = check_output(config.output, "sft", config, source.inputs)
+    check_model(start, config)
     steps = count_steps(len(source.rows), config.batch_size, config.epochs, config.max_steps)
     return Plan(
         (

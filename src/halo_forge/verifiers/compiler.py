@@ -119,7 +119,8 @@ class Compiler:
                 f"the machine is too busy: a compilation got {outcome.cpu_s:.1f} s of processor time"
             )
         if outcome.timed_out:
-            return Build(b"", ok=False, warned=False, detail=f"the compiler timed out after {outcome.wall_s:.1f} s")
+            detail = f"the compiler timed out after {outcome.wall_s:.1f} s"
+            return Build(b"", ok=False, warned=False, detail=detail, in_program=True)
         detail = error[0] if error else f"the compiler failed: {said.strip()}"
         return Build(b"", ok=False, warned=False, detail=detail, in_program=detail.startswith("/job/program."))
 
@@ -132,7 +133,14 @@ class Compiler:
             argv = (self._program, *self._options, "-fsyntax-only", f"/job/{file}")
         environment = {"LC_ALL": "C", "PATH": f"{Path(self._program).parent}:/usr/bin:/bin", "TMPDIR": "/work"}
         return meter.run(
-            Job(argv, self._limits, files={file: source.encode()}, mounts=self._mounts(), env=environment, report=link)
+            Job(
+                argv,
+                self._limits,
+                files={file: source.encode(errors="replace")},
+                mounts=self._mounts(),
+                env=environment,
+                report=link,
+            )
         )
 
     def _mounts(self) -> Mapping[str, Path]:

@@ -178,5 +178,5 @@ def entry_probe(entry_point: str, language: Language) -> str:
 def defines(program: str, entry_point: str) -> bool:
     """Tell whether a program's text holds a definition, not merely a declaration, of a function of that name."""
     name = re.escape(entry_point)
-    body = rf"\b{name}\s*\([^;{{}}]*\)[^;{{}}()=]*\{{|\b{name}\s*=\s*\["
+    body = rf"\b{name}\s*\([^;{{}}]{{0,1000}}\)[^;{{}}()=]*\{{|\b{name}\s*=\s*\["
     return re.search(body, without_comments_and_strings(program)) is not None

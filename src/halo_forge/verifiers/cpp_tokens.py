@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 TOKEN = re.compile(
     r"""
-      (?P<space>\s+ | //[^\n]* | /\*.*?\*/)
-    | (?P<string>(?:u8|[uUL])?R"(?P<tag>[^()\\\s]{0,16})\(.*?\)(?P=tag)" | (?:u8|[uUL])?"(?:\\.|[^"\\\n])*")
+      (?P<space>\s+ | //[^\n]* | /\*.*?(?:\*/|\Z))
+    | (?P<string>(?:u8|[uUL])?R"(?P<tag>[^()\\\s]{0,16})\(.*?(?:\)(?P=tag)"|\Z) | (?:u8|[uUL])?"(?:\\.|[^"\\\n])*")
     | (?P<char>(?:u8|[uUL])?'(?:\\.|[^'\\\n])+')
     | (?P<name>[A-Za-z_]\w*)
     | (?P<number>\.?\d(?:[eEpP][+-]|'(?=\w)|[\w.])*)

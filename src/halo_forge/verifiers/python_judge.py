@@ -309,17 +309,22 @@ class Tests:
 
 def hello(link: Link) -> list[str] | None:
     """Wait until the completion is loaded; return what went wrong with that."""
+    stage = "silent"
     try:
-        state, *words = link.receive()
+        state, detail = state_of(link.receive())
         if state == "syntax":
-            return ["syntax", *map(str, words)]
+            return [state, detail]
+        stage = "load"
+        state, detail = state_of(link.receive())
+        return None if state == "ready" else [stage, detail]
     except Gone as gone:
-        return ["silent", str(gone)]
-    try:
-        state, *words = link.receive()
-        return None if state == "ready" else ["load", *map(str, words)]
-    except Gone as gone:
-        return ["load", str(gone)]
+        return [stage, str(gone)]
+
+
+def state_of(message: Any) -> tuple[str, str]:
+    """Return the word and the explanation of a greeting, which the completion may have sent itself."""
+    words = [str(word) for word in message] if isinstance(message, list) else []
+    return (words[0], " ".join(words[1:])) if words else ("", "a malformed greeting")
 
 
 def judged(tests: Tests, link: Link) -> list[str]:
