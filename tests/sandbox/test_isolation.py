@@ -13,6 +13,7 @@ from halo_forge.core.protocols import Job, Limits, Outcome
 from halo_forge.sandbox import bubblewrap, open_sandbox
 from halo_forge.sandbox.isolation import IsolatedSandbox
 
+NAP = f"61.{os.getpid()}"  # a command line of this test run alone
 FORK_BOMB = """
 import os, time
 made = 0
@@ -115,10 +116,10 @@ with open_sandbox() as sandbox:
 
 
 def test_the_clock_ends_a_sleeper_with_its_children(sandbox: IsolatedSandbox) -> None:
-    outcome = shell(sandbox, "sleep 61 & setsid sleep 61 & sleep 61", wall_s=0.5)
+    outcome = shell(sandbox, f"sleep {NAP} & setsid sleep {NAP} & sleep {NAP}", wall_s=0.5)
     assert outcome.timed_out
     assert outcome.exit_status == -signal.SIGKILL
-    assert not running("sleep 61")
+    assert not running(f"sleep {NAP}")
 
 
 def test_a_busy_loop_ends_at_its_processor_limit_and_is_accounted_for(sandbox: IsolatedSandbox) -> None:
@@ -128,8 +129,8 @@ def test_a_busy_loop_ends_at_its_processor_limit_and_is_accounted_for(sandbox: I
 
 
 def test_a_daemon_does_not_outlive_its_program(sandbox: IsolatedSandbox) -> None:
-    assert shell(sandbox, "setsid sh -c 'exec >/dev/null 2>&1 3>&1; sleep 62' & exit 0").exit_status == 0
-    assert not running("sleep 62")
+    assert shell(sandbox, f"setsid sh -c 'exec >/dev/null 2>&1 3>&1; sleep {NAP}' & exit 0").exit_status == 0
+    assert not running(f"sleep {NAP}")
 
 
 def test_a_flood_is_cut(sandbox: IsolatedSandbox) -> None:
@@ -178,11 +179,11 @@ def test_two_programs_converse(sandbox: IsolatedSandbox) -> None:
 def test_limits_alone_still_bound_a_program(tmp_path: Path) -> None:
     with open_sandbox("limits") as sandbox:
         assert sandbox.tier == "limits"
-        job = Job(("/bin/sh", "-c", "cat /job/x; pwd; setsid sleep 63 & exit 5"), Limits(), files={"x": b"file "})
+        job = Job(("/bin/sh", "-c", f"cat /job/x; pwd; setsid sleep {NAP} & exit 5"), Limits(), files={"x": b"file "})
         outcome = sandbox.run(job)
         assert outcome.exit_status == 5
         assert outcome.stdout.startswith(b"file ")
-        assert not running("sleep 63")
+        assert not running(f"sleep {NAP}")
         assert int(python(sandbox, FORK_BOMB, processes=20).stdout) < 20
         assert shell(sandbox, "sleep 64", wall_s=0.3).timed_out
 

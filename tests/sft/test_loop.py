@@ -106,7 +106,7 @@ def test_overlong_rows_are_dropped_with_a_count(configure: Configure, write_json
     assert summary.dropped == {"longer than 512 tokens": 1}
     assert any("1 longer than 512 tokens" in str(event.m.get("message")) for event in heard)
     with pytest.raises(DataError, match="no row is left to train on; dropped: 1 longer than"):
-        train_sft(configure(data=write_jsonl("long.jsonl", long), output=Path("unused-long")))
+        train_sft(configure(data=write_jsonl("long.jsonl", long), output=tmp_path / "long"))
 
 
 @pytest.mark.parametrize(

@@ -162,6 +162,8 @@ WIRE = "from halo_forge.verifiers import python_wire as w\nsend = w.Pipe.send\n"
         WIRE + "w.Pipe.send = lambda *a: None",
         WIRE + "w.Pipe.send = lambda p, m: send(p, ['ok'])",
         WIRE + "w.Pipe.send = lambda p, m: send(p, 5)",
+        WIRE + "w.Pipe.send = lambda p, m: send(p, [[]] * 4_000_000)",
+        "import os\ndata = (b'\\0\\xff\\xff\\xff' + b'[[],' * 4_200_000)\nwhile data: data = data[os.write(4, data):]",
         WIRE + "w.Pipe.send = lambda p, m: send(p, ['raise', 'SystemExit', ''])",
         WIRE + "w.Pipe.send = lambda p, m: send(p, m if m == ['ready'] else ['ok', ['d', 'add', ['n', 'max']], None])",
     ],

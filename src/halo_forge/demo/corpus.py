@@ -182,12 +182,12 @@ def use_foreign_type(code: str) -> str:
 
 
 COMMON_BUGS = (
-    Bug("no semicolon after return", drop_return_semicolon, share=0.6),
-    Bug("keyword of another language", use_foreign_type, share=0.4),
+    Bug("no semicolon after return", drop_return_semicolon, share=0.57),
+    Bug("keyword of another language", use_foreign_type, share=0.37),
 )
 
 
-def make_corpus(seed: int, sft_count: int = 8000, raft_count: int = 96, test_count: int = 120) -> Corpus:
+def make_corpus(seed: int, sft_count: int = 8000, raft_count: int = 120, test_count: int = 120) -> Corpus:
     """Build the three splits; the same arguments give the same corpus.
 
     Args:

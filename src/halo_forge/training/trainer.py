@@ -30,6 +30,7 @@ from halo_forge.training.batches import count_steps, plan_batches
 from halo_forge.training.schedule import Schedule, learning_rate_at
 
 IGNORED = -100
+BETAS = (0.9, 0.95)  # a short memory of squared gradients suits rounds of few steps
 SAMPLED_WEIGHTS = 512
 EVENT_SECONDS = 0.5
 
@@ -115,7 +116,11 @@ class PolicyTrainer:
         steps = count_steps(len(rows), settings.batch_size, settings.epochs, settings.max_steps)
         batches = plan_batches([len(row.ids) for row in rows], settings.batch_size, steps, seed)
         optimiser = torch.optim.AdamW(
-            self._weights.values(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
+            self._weights.values(),
+            lr=settings.learning_rate,
+            weight_decay=settings.weight_decay,
+            betas=BETAS,
+            fused=True,
         )
         state = _StateFile(state_folder, _fingerprint(rows, settings, seed, cycle))
         before = state.sample_before(self._weights)

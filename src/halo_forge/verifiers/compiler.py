@@ -18,6 +18,7 @@ INSTALL = "install it with `apt-get install g++`"
 SUFFIX: dict[Language, str] = {"c": "c", "c++": "cpp"}
 WARNING = re.compile(r"^(?!driver:|tests:|cc1|g\+\+|gcc)\S.*?\bwarning: ", re.MULTILINE)
 ERROR = re.compile(r"^.*\b(?:error|undefined reference|undefined symbol)\b.*$", re.MULTILINE)
+IN_PROGRAM = re.compile(r"\S*/job/program\.")
 HIDING = re.compile(
     r"^[ \t]*(?:\#|%:|\?\?=)[ \t]*(?:pragma[ \t]+GCC[ \t]+(?:diagnostic|system_header)|line\b|\d)|\b_Pragma\b",
     re.MULTILINE,
@@ -122,7 +123,7 @@ class Compiler:
             detail = f"the compiler timed out after {outcome.wall_s:.1f} s"
             return Build(b"", ok=False, warned=False, detail=detail, in_program=True)
         detail = error[0] if error else f"the compiler failed: {said.strip()}"
-        return Build(b"", ok=False, warned=False, detail=detail, in_program=detail.startswith("/job/program."))
+        return Build(b"", ok=False, warned=False, detail=detail, in_program=IN_PROGRAM.match(detail) is not None)
 
     def _compile(self, meter: Meter, source: str, *, link: bool) -> Outcome:
         file = f"program.{SUFFIX[self._language]}"

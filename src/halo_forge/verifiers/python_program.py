@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from halo_forge.core.errors import EnvironmentFault
 from halo_forge.core.protocols import Exchange, Sandbox
 from halo_forge.core.types import Reference, Stage
-from halo_forge.verifiers import python_candidate, python_judge, python_wire
+from halo_forge.verifiers import python_candidate, python_judge, python_remote, python_wire
 from halo_forge.verifiers.batch import Meter, ProgramVerifier, Ruling, UnsupportedTests
 from halo_forge.verifiers.extract import extract_code
 from halo_forge.verifiers.interpreter import find_interpreter
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from halo_forge.verifiers.python_tests import PythonConfig
 
 RULES = 1
-WIRE = "halo_forge/verifiers/python_wire.py"
+PACKAGE = "halo_forge/verifiers"
 FENCES = {"python", "py", "python3", "py3"}
 LOADED, VALID = 0.5, 0.3
 CACHED_REFERENCES = 4096
@@ -64,9 +64,10 @@ class PythonVerifier(ProgramVerifier):
         self._candidate_limits = config.candidate_limits()
         self._judge_limits = config.judge_limits()
         self._answer_s = 2 * config.timeout_s
-        wire, candidate, judge = (_source(module) for module in (python_wire, python_candidate, python_judge))
-        self._candidate_files = {WIRE: wire, "candidate.py": candidate}
-        self._judge_files = {WIRE: wire, "judge.py": judge}
+        wire = {f"{PACKAGE}/python_wire.py": _source(python_wire)}
+        remote = {f"{PACKAGE}/python_remote.py": _source(python_remote)}
+        self._candidate_files = {**wire, "candidate.py": _source(python_candidate)}
+        self._judge_files = {**wire, **remote, "judge.py": _source(python_judge)}
         limits = f"{self._candidate_limits!r}; {self._judge_limits!r}"
         super().__init__(name, f"{name} rules {RULES}; python {self._python.version}; {limits}", sandbox, workers)
         self._solution_result = lru_cache(CACHED_REFERENCES)(self._result_of_solution)
@@ -119,7 +120,7 @@ class PythonVerifier(ProgramVerifier):
             self._python.job("candidate.py", candidate_files, self._candidate_limits),
         )
         lines = exchange.judge.report.splitlines()
-        called = python_judge.CALLED.strip() in lines[:1]
+        called = python_remote.CALLED.strip() in lines[:1]
         if not lines or not lines[-1].startswith(b"["):
             return Result("ended", f"the tests did not come to an end: {ending(exchange.judge)}", called), exchange
         kind, detail = json.loads(lines[-1])

@@ -18,7 +18,7 @@ TYPE_CHECKING = False  # importing typing would take longer than everything else
 if TYPE_CHECKING:
     from typing import Any
 
-MESSAGE_BYTES = 64 << 20
+MESSAGE_BYTES = 16 << 20
 CONTAINERS: dict[type, tuple[str, Any]] = {
     list: ("l", list.__iter__),
     tuple: ("t", tuple.__iter__),
@@ -72,7 +72,7 @@ class Pipe:
             raise Closed("a message is too long")
         try:
             return json.loads(self._read(size))
-        except (ValueError, RecursionError) as error:
+        except (ValueError, RecursionError, MemoryError) as error:
             raise Closed("a message is malformed") from error
 
     def _read(self, size: int) -> bytes:
