@@ -1,19 +1,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hub_server import HubServer, serve_hub
 
 from halo_forge.core.types import Completion, Message, Prompt, Reference, Rollout, Stage, Verdict
-
-SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    folder = SHARED / "data"
+    folder = Path(__file__).resolve().parents[2] / "shared" / "data"
     if not folder.is_dir():
         pytest.skip("../shared/data is not beside this checkout")
     return folder
@@ -29,6 +28,15 @@ def nano_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rows = make_corpus(0).sft_rows[:400]
     build_nano_code_model(folder, [text for row in rows for text in (row.prompt, row.answer)], seed=0)
     return folder
+
+
+@pytest.fixture
+def hub(tmp_path: Path) -> Iterator[HubServer]:
+    """A Hub of our own on an empty folder."""
+    root = tmp_path / "hub_root"
+    root.mkdir()
+    with serve_hub(root) as server:
+        yield server
 
 
 @pytest.fixture

@@ -162,8 +162,8 @@ def test_faults_of_tests(load_row: LoadRow, tests: Any, said: str) -> None:
     assert said in str(caught.value)
 
 
-def test_all_of_humaneval(shared_file: Callable[[str], Path]) -> None:
-    prompts = load_prompts(shared_file("humaneval.jsonl"))
+def test_all_of_humaneval(shared_data: Path) -> None:
+    prompts = load_prompts(shared_data / "humaneval.jsonl")
     assert len(prompts) == 164
     for prompt in prompts:
         reference = prompt.reference
@@ -175,8 +175,8 @@ def test_all_of_humaneval(shared_file: Callable[[str], Path]) -> None:
         assert reference.stub.strip("\n") in prompt.messages[0].content
 
 
-def test_all_of_mbpp_train(shared_file: Callable[[str], Path]) -> None:
-    prompts = load_prompts(shared_file("mbpp_train.jsonl"))
+def test_all_of_mbpp_train(shared_data: Path) -> None:
+    prompts = load_prompts(shared_data / "mbpp_train.jsonl")
     assert len(prompts) == 187
     for prompt in prompts:
         assert len(prompt.reference.asserts) >= 3
@@ -185,7 +185,7 @@ def test_all_of_mbpp_train(shared_file: Callable[[str], Path]) -> None:
         assert "challenge" not in prompt.reference.setup
 
 
-def test_prompts_without_tests_load_too(shared_file: Callable[[str], Path]) -> None:
-    prompts = load_prompts(shared_file("codeforces_cpp_sample.jsonl"), max_prompts=9)
+def test_prompts_without_tests_load_too(shared_data: Path) -> None:
+    prompts = load_prompts(shared_data / "codeforces_cpp_sample.jsonl", max_prompts=9)
     assert len(prompts) == 9
     assert not any(prompt.reference.has_tests for prompt in prompts)

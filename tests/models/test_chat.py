@@ -67,7 +67,7 @@ def test_a_full_mask_is_an_error(tokenizer: Any) -> None:
 
 def test_a_missing_template_says_what_to_give(tokenizer: Any, tmp_path: Path) -> None:
     tokenizer.chat_template = None
-    with pytest.raises(ModelError, match="no chat template.*--chat-template chatml"):
+    with pytest.raises(ModelError, match=r"no chat template.*--chat-template chatml"):
         ChatFormat(tokenizer)
     assert learnt(ChatFormat(tokenizer, "chatml"), turns("a", "b")) == "b<|im_end|>"
     with pytest.raises(ModelError, match="No such file"):

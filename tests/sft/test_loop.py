@@ -99,7 +99,9 @@ def test_changed_data_is_refused(configure: Configure, write_jsonl: Callable[...
         train_sft(configure())
 
 
-def test_overlong_rows_are_dropped_with_a_count(configure: Configure, write_jsonl: Callable[..., Path]) -> None:
+def test_overlong_rows_are_dropped_with_a_count(
+    configure: Configure, write_jsonl: Callable[..., Path], tmp_path: Path
+) -> None:
     long = {"prompt": "x", "completion": "return a; " * 400}
     heard: list[Event] = []
     summary = train_sft(configure(data=write_jsonl("mixed.jsonl", *FORMS, long)), (heard.append,))

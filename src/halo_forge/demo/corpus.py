@@ -182,8 +182,8 @@ def use_foreign_type(code: str) -> str:
 
 
 COMMON_BUGS = (
-    Bug("no semicolon after return", drop_return_semicolon, share=0.57),
-    Bug("keyword of another language", use_foreign_type, share=0.37),
+    Bug("no semicolon after return", drop_return_semicolon, share=0.59),
+    Bug("keyword of another language", use_foreign_type, share=0.39),
 )
 
 
