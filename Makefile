@@ -30,10 +30,10 @@ check: setup
 	$(BIN)/lint-imports
 
 test: check
-	$(BIN)/pytest -m "not slow and not gpu"
+	$(BIN)/pytest -n auto --dist loadfile -m "not slow and not gpu"
 
-test-full: check
-	$(BIN)/pytest -m "not gpu"
+test-full: test
+	$(BIN)/pytest -m "slow and not gpu"
 
 results: setup
 	$(BIN)/python benchmarks/demo_results.py --seeds 0 1 2 --output runs/results --write docs/results.md

@@ -1,4 +1,4 @@
-"""Every command that docs/cli.md shows is run, or, where it needs a large model, at least read and validated."""
+"""Every command that README and docs show is run, or, where it needs a large model, at least read and validated."""
 
 import re
 import shlex
@@ -12,15 +12,18 @@ from halo_forge.cli.flags import given_settings
 from halo_forge.config.load import load
 from halo_forge.config.schemas import SCHEMAS
 from halo_forge.core import errors
+from halo_forge.data import load_conversations, load_prompts
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+PAGES = "\n".join(path.read_text(encoding="utf-8") for path in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
 
 
 def commands(language: str) -> list[str]:
     """Return the lines of the fenced blocks of a language: `sh` is run as it stands, `text` needs a large model."""
-    blocks = re.findall(rf"^```{language}\n(.*?)^```$", PAGE, flags=re.MULTILINE | re.DOTALL)
-    return [line for block in blocks for line in block.splitlines() if line]
+    blocks = re.findall(rf"^```{language}\n(.*?)^```$", PAGES, flags=re.MULTILINE | re.DOTALL)
+    lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines() if line]
+    return [*dict.fromkeys(" ".join(line.split()) for line in lines)]
 
 
 @pytest.mark.parametrize("line", commands("sh"))
@@ -61,3 +64,13 @@ def test_every_exit_code_is_listed() -> None:
     listed = {int(code) for code in re.findall(r"^\| (\d+) \|", PAGE, flags=re.MULTILINE)}
     classes = [value for value in vars(errors).values() if isinstance(value, type)]
     assert listed == {0, *(value.exit_code for value in classes if issubclass(value, errors.HaloError))}
+
+
+def test_rows_that_the_docs_show_can_be_read(tmp_path: Path) -> None:
+    blocks = re.findall(r"^```json\n(.*?)^```$", PAGES, flags=re.MULTILINE | re.DOTALL)
+    assert len(blocks) == 3
+    for number, block in enumerate(blocks):
+        file = tmp_path / f"{number}.jsonl"
+        file.write_text(block, encoding="utf-8")
+        load_rows = load_conversations if "completion" in block else load_prompts
+        assert load_rows(file)

@@ -5,7 +5,7 @@ from rich.console import Console
 
 from halo_forge.cli.console import results_console
 from halo_forge.cli.demo_tables import show_demo
-from halo_forge.cli.figures import duration, number, percent_interval
+from halo_forge.cli.figures import number, percent_interval
 from halo_forge.cli.tables import show_benchmark, show_plan, show_raft, show_sft
 from halo_forge.rollout.metrics import Estimate, Metrics
 from halo_forge.runs.plan import Plan
@@ -218,23 +218,6 @@ def test_a_quick_demo_says_that_it_means_nothing() -> None:
     text = words(shown(show_demo, DEMO.model_copy(update={"quick": True, "unseen": {}})))
     assert "its figures mean nothing" in text
     assert "no training has shown" not in text
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (None, "–"),
-        (0.04, "0.0 s"),
-        (9.94, "9.9 s"),
-        (9.96, "10 s"),
-        (59.6, "1 min 00 s"),
-        (200, "3 min 20 s"),
-        (3599.7, "1 h 00 min"),
-        (7500, "2 h 05 min"),
-    ],
-)
-def test_duration(seconds: float | None, text: str) -> None:
-    assert duration(seconds) == text
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,8 @@ max_new_tokens: 12
 holdout_fraction: 0.3
 select: random
 max_kept_per_prompt: 2
-tuning: full
+tuning: lora
+lora_dropout: 0.1
 learning_rate: 1e-3
 batch_size: 4
 save_steps: 2
@@ -61,7 +62,7 @@ def content(folder: Path) -> dict[str, object]:
     found: dict[str, object] = {}
     for path in sorted((folder / "rollouts").glob("*.jsonl")):
         found[path.name] = [(r.completion, r.verdict.reward, r.verdict.stage, r.chunk) for r in read_rollouts(path)]
-    for path in [*sorted((folder / "kept").glob("*.jsonl")), *sorted(folder.glob("*/model.safetensors"))]:
+    for path in [*sorted((folder / "kept").glob("*.jsonl")), *sorted(folder.glob("*/adapter_model.safetensors"))]:
         found[str(path.relative_to(folder))] = path.read_bytes()
     return found
 
@@ -89,6 +90,6 @@ def test_killed_and_continued_is_the_same_run(
     subprocess.run(command(output), check=True, capture_output=True)
     expected, got = content(whole), content(output)
     assert expected.keys() == got.keys()
-    assert len([name for name in got if name.endswith("model.safetensors")]) == 3
+    assert len([name for name in got if name.endswith("adapter_model.safetensors")]) == 3
     for name, value in expected.items():
         assert got[name] == value, name

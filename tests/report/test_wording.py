@@ -1,22 +1,8 @@
 import pytest
 
-from halo_forge.report.wording import count, cut, duration, no_width, percent, points, shorten, visible, with_interval
+from halo_forge.core.words import percent
+from halo_forge.report.wording import count, cut, no_width, points, shorten, visible, with_interval
 from halo_forge.rollout.metrics import Estimate
-
-
-@pytest.mark.parametrize(
-    ("seconds", "said"),
-    [
-        (None, "–"),
-        (0.04, "0.0 s"),
-        (59.96, "1 min 0 s"),
-        (250, "4 min 10 s"),
-        (7_500, "2 h 5 min"),
-        (3_599.9, "1 h 0 min"),
-    ],
-)
-def test_duration(seconds: float | None, said: str) -> None:
-    assert duration(seconds) == said
 
 
 def test_shares_and_intervals() -> None:

@@ -13,7 +13,8 @@ from halo_forge.core.protocols import Generator, Verifier
 from halo_forge.core.seeds import derive
 from halo_forge.core.types import Prompt, Sampling
 from halo_forge.data import load_prompts, prompts_hash
-from halo_forge.models.resolve import ModelRef, check_model, resolve_model
+from halo_forge.models.check import check_model
+from halo_forge.models.resolve import ModelRef, resolve_model
 from halo_forge.rollout.checking import open_verifier
 from halo_forge.rollout.collect import Collected, CollectPlan, collect
 from halo_forge.rollout.metrics import Metrics, measure

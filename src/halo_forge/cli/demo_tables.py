@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from halo_forge.cli.figures import duration, percent_interval, points_interval
+from halo_forge.cli.figures import percent_interval, points_interval
 from halo_forge.cli.tables import INTERVALS, column_table, write_line
+from halo_forge.core.words import duration
 from halo_forge.runs.summary import DEMO_ARMS
 
 if TYPE_CHECKING:

@@ -4,15 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from halo_forge.core.words import NONE, percent
+
 if TYPE_CHECKING:
     from halo_forge.rollout.metrics import Estimate
-
-NONE = "–"
-
-
-def percent(value: float | None) -> str:
-    """Write a share of 0 to 1, such as `37.5%`."""
-    return NONE if value is None else f"{100 * value:.1f}%"
 
 
 def percent_interval(estimate: Estimate | None) -> str:
@@ -56,17 +51,3 @@ def number(value: float | None, unit: str = "") -> str:
     else:
         text = f"{value:.1e}"
     return f"{text} {unit}" if unit else text
-
-
-def duration(seconds: float | None) -> str:
-    """Write seconds as `0.4 s`, `12 s`, `3 min 20 s` or `2 h 05 min`."""
-    if seconds is None:
-        return NONE
-    if seconds < 9.95:
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"

@@ -6,8 +6,9 @@ import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from halo_forge.cli.figures import NONE, duration, number, percent
+from halo_forge.cli.figures import number
 from halo_forge.core.events import Event, EventType
+from halo_forge.core.words import NONE, duration, percent
 
 Key = tuple[int | None, str]
 

@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from halo_forge.cli.figures import NONE, duration, mean_interval, number, percent, percent_interval
+from halo_forge.cli.figures import mean_interval, number, percent_interval
+from halo_forge.core.words import NONE, duration, percent
 
 if TYPE_CHECKING:
     from halo_forge.rollout.metrics import Metrics

@@ -13,9 +13,9 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 from rich.text import Text
 
 from halo_forge.cli.console import progress_console
-from halo_forge.cli.figures import duration
 from halo_forge.cli.lines import Key, Line, Narrator, Phase
 from halo_forge.core.events import Event, EventType
+from halo_forge.core.words import duration
 
 PLAIN_PACE_S = 5.0
 LOG_FILE = "console.log"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from halo_forge.config.shared import LoadingOptions, TuningOptions
@@ -57,13 +58,13 @@ def load_policy(ref: ModelRef, loading: LoadingOptions, tuning: TuningOptions | 
         EnvironmentFault: the device or an optional library is missing.
     """
     device = pick_device(loading.device)
-    dtype, autocast = pick_dtype(loading.dtype, device, full=tuning is not None and tuning.tuning == "full")
+    dtype, autocast = pick_dtype(loading.dtype, device, tuning)
     quantization = _four_bit(device) if tuning is not None and tuning.tuning == "qlora" else None
     try:
         model = AutoModelForCausalLM.from_pretrained(
             ref.base, dtype=dtype, device_map={"": device}, quantization_config=quantization
         )
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise ModelError(f"model '{ref.name}' cannot be loaded: {_one_line(error)}") from error
     set_threads(loading.threads, sum(p.numel() for p in model.parameters()))
     model, adjustments = _with_adapter(model, ref, tuning, seed)
@@ -107,24 +108,33 @@ def pick_device(name: str) -> torch.device:
     return device
 
 
-def pick_dtype(name: str, device: torch.device, *, full: bool) -> tuple[torch.dtype, torch.dtype | None]:
+def pick_dtype(name: str, device: torch.device, tuning: TuningOptions | None) -> tuple[torch.dtype, torch.dtype | None]:
     """Choose the type of the weights, and the type training computes in where that differs.
 
-    Full training keeps float32 weights, since small updates vanish in 16 bits, and computes in 16 bits where the
-    hardware is good at it; an adapter's base is held in 16 bits and the adapter itself in float32. On a CPU everything
-    is float32: without special units a 16-bit product is dozens of times slower.
+    Full training keeps float32 weights, since small updates vanish in 16 bits, and computes in bfloat16 where the
+    hardware does; an adapter's base is held in bfloat16 and the adapter itself in float32. float16 serves to sample
+    only: training in it would need its losses scaled. On a CPU everything is float32: without special units a 16-bit
+    product is dozens of times slower.
+
+    Raises:
+        ConfigError: float16 was asked for and something is to be trained.
     """
     named = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-    if name == "auto":
-        if device.type == "cuda":
-            fast = torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
-        else:
-            fast = torch.float32
-    else:
+    if name == "float16" and tuning is not None:
+        raise ConfigError(
+            "--dtype float16 is for sampling only; train in bfloat16, or in float32 where that is lacking"
+        )
+    if name != "auto":
         fast = named[name]
-    if fast == torch.float32:
+    elif device.type != "cuda":
+        fast = torch.float32
+    elif torch.cuda.is_bf16_supported(including_emulation=False):
+        fast = torch.bfloat16
+    else:
+        fast = torch.float16 if tuning is None else torch.float32
+    if fast == torch.float32 or tuning is None:
         return fast, None
-    return (torch.float32 if full else fast), fast
+    return (torch.float32 if tuning.tuning == "full" else fast), fast
 
 
 def set_threads(threads: int | None, parameters: int) -> None:
@@ -152,7 +162,7 @@ def _with_adapter(model: Any, ref: ModelRef, tuning: TuningOptions | None, seed:
         trainable = tuning is not None and tuning.tuning != "full"
         try:
             model = PeftModel.from_pretrained(model, ref.adapter, is_trainable=trainable)
-        except (OSError, ValueError, RuntimeError) as error:
+        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
             raise ModelError(f"adapter '{ref.adapter}' cannot be loaded: {_one_line(error)}") from error
         if tuning is not None and tuning.tuning == "full":
             merged = model.merge_and_unload().requires_grad_(True)

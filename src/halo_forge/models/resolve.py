@@ -7,7 +7,6 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from halo_forge.config.shared import LoadingOptions
 from halo_forge.core.errors import ModelError
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
@@ -58,17 +57,6 @@ def resolve_model(name: str, stated_base: str | None = None) -> ModelRef:
         belongs = f"is an adapter of '{ref.base}'" if ref.adapter else "holds full weights and needs no base"
         raise ModelError(f"'{name}' {belongs}, not of '{stated_base}': leave that one out")
     return ref
-
-
-def check_model(ref: ModelRef, loading: LoadingOptions) -> None:
-    """Look at everything that can be wrong with a model before its weights are read.
-
-    Raises:
-        ModelError: no usable tokenizer, or no chat template.
-    """
-    from halo_forge.models.load import load_chat
-
-    load_chat(ref, loading)
 
 
 def _resolve_folder(folder: Path, stated_base: str | None) -> ModelRef:

@@ -18,7 +18,8 @@ from halo_forge.core.events import EventType, Listener
 from halo_forge.core.protocols import Verifier
 from halo_forge.core.types import Prompt
 from halo_forge.data import load_prompts, split_holdout
-from halo_forge.models.resolve import ModelRef, check_model, resolve_model
+from halo_forge.models.check import check_model
+from halo_forge.models.resolve import ModelRef, resolve_model
 from halo_forge.raft.cycle import Cycle
 from halo_forge.raft.engine import Engine, open_engine
 from halo_forge.rollout.checking import open_verifier

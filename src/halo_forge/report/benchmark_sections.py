@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from halo_forge.core.types import Rollout, Stage
+from halo_forge.core.words import NONE, percent
 from halo_forge.report.blocks import Body, Figure, SampleGroup, Section, Table
 from halo_forge.report.digest import Digest, PromptTally
 from halo_forge.report.plots import plot_arms
 from halo_forge.report.read import RunView, read_lines
 from halo_forge.report.samples import Pick, Picker, read_prompts, show
 from halo_forge.report.stages import stage_section
-from halo_forge.report.wording import NONE, count, no_width, number, percent, shorten, span, visible, with_interval
+from halo_forge.report.wording import count, no_width, number, shorten, span, visible, with_interval
 from halo_forge.rollout.metrics import Estimate, Metrics
 from halo_forge.runs.summary import BenchmarkSummary
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
+from halo_forge.core.words import duration, percent
 from halo_forge.report.style import (
     BLUE,
     GREEN,
@@ -28,7 +29,7 @@ from halo_forge.report.style import (
     name_rows,
     publish,
 )
-from halo_forge.report.wording import duration, percent, shorten
+from halo_forge.report.wording import shorten
 from halo_forge.rollout.metrics import Estimate, Metrics
 from halo_forge.runs.summary import CycleSummary
 

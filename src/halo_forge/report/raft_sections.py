@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
+from halo_forge.core.words import NONE, duration, percent
 from halo_forge.report.blocks import Body, Figure, SampleGroup, Section, Table
 from halo_forge.report.curves import loss_figure
 from halo_forge.report.plots import (
@@ -21,7 +22,7 @@ from halo_forge.report.raft_view import RaftView, read_raft
 from halo_forge.report.read import RunView
 from halo_forge.report.samples import read_prompts, show
 from halo_forge.report.stages import stage_section
-from halo_forge.report.wording import NONE, duration, number, percent, visible, with_interval
+from halo_forge.report.wording import number, visible, with_interval
 from halo_forge.rollout.metrics import Metrics
 from halo_forge.runs.summary import CycleSummary
 

@@ -5,18 +5,13 @@ from __future__ import annotations
 import re
 import time
 
+from halo_forge.core.words import NONE, percent
 from halo_forge.rollout.metrics import Estimate
 
-NONE = "–"
 TEXT_LIMIT = 4_000
 _HIDDEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]"
 )
-
-
-def percent(value: float | None) -> str:
-    """Return `0.213` as `21.3%`."""
-    return NONE if value is None else f"{value:.1%}"
 
 
 def number(value: float | None, digits: int = 2) -> str:
@@ -67,19 +62,6 @@ def points(estimate: Estimate) -> str:
     if estimate.ci95 is None:
         return text
     return f"{text} (95% interval {estimate.ci95[0] * 100:+.1f} to {estimate.ci95[1] * 100:+.1f})"
-
-
-def duration(seconds: float | None) -> str:
-    """Return seconds as `8.2 s`, `4 min 10 s` or `2 h 5 min`."""
-    if seconds is None:
-        return NONE
-    if seconds < 59.95:
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    minutes = round(seconds / 60)
-    return f"{minutes // 60} h {minutes % 60} min"
 
 
 def moment(t: float) -> str:

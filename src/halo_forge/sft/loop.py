@@ -15,7 +15,8 @@ from halo_forge.core.protocols import TrainingRow
 from halo_forge.core.seeds import derive
 from halo_forge.core.types import Checkpoint, Conversation
 from halo_forge.data import load_conversations
-from halo_forge.models.resolve import ModelRef, check_model, resolve_model
+from halo_forge.models.check import check_model
+from halo_forge.models.resolve import ModelRef, resolve_model
 from halo_forge.rollout.records import write_atomically
 from halo_forge.runs.launch import InputFile, hash_file
 from halo_forge.runs.plan import Plan

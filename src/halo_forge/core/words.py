@@ -1,0 +1,24 @@
+"""Figures in the words a person reads, the same on the terminal and on a page."""
+
+from __future__ import annotations
+
+NONE = "–"
+
+
+def percent(value: float | None) -> str:
+    """Write a share of 0 to 1, such as `37.5%`."""
+    return NONE if value is None else f"{value:.1%}"
+
+
+def duration(seconds: float | None) -> str:
+    """Write seconds as `0.4 s`, `12 s`, `3 min 20 s` or `2 h 05 min`."""
+    if seconds is None:
+        return NONE
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
