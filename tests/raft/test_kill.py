@@ -12,8 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from halo_forge.config.load import load
+from halo_forge.config.schemas import SftTrainConfig
 from halo_forge.core.events import Event, EventType, read_events
 from halo_forge.rollout.records import read_rollouts
+from halo_forge.sft.loop import train_sft
 
 SETTINGS = """
 cycles: 2
@@ -40,13 +43,24 @@ MOMENTS: dict[str, Callable[[Event], bool]] = {
 
 
 @pytest.fixture(scope="module")
-def command(tmp_path_factory: pytest.TempPathFactory, nano_model: Path) -> Callable[[Path], list[str]]:
+def speaking_model(tmp_path_factory: pytest.TempPathFactory, nano_model: Path) -> Path:
+    """A model that ends its answers: one that never stops leaves nothing to train on."""
+    folder = tmp_path_factory.mktemp("speaking")
+    data = folder / "data.jsonl"
+    data.write_text("".join(f'{{"prompt": "add {i} to n", "completion": "n + {i};"}}\n' for i in range(14)))
+    settings = {"model": str(nano_model), "data": data, "output": folder / "sft", "tuning": "full"}
+    train_sft(load(SftTrainConfig, {**settings, "learning_rate": 5e-3, "max_steps": 40}))
+    return folder / "sft"
+
+
+@pytest.fixture(scope="module")
+def command(tmp_path_factory: pytest.TempPathFactory, speaking_model: Path) -> Callable[[Path], list[str]]:
     folder = tmp_path_factory.mktemp("kill")
     prompts = folder / "prompts.jsonl"
     prompts.write_text("".join(f'{{"id": "p{i}", "prompt": "add {i} to n"}}\n' for i in range(14)))
     config = folder / "settings.yaml"
     config.write_text(SETTINGS)
-    flags = ["--config", str(config), "--model", str(nano_model), "--prompts", str(prompts)]
+    flags = ["--config", str(config), "--model", str(speaking_model), "--prompts", str(prompts)]
     return lambda output: [sys.executable, "-m", "halo_forge", "raft", "train", *flags, "--output", str(output)]
 
 

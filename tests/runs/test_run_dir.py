@@ -1,11 +1,10 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
-from multiprocessing.synchronize import Event as ProcessEvent
 from pathlib import Path
 
 import pytest
@@ -88,25 +87,29 @@ def test_an_attempt_that_failed_before_any_work_is_not_in_the_way(tmp_path: Path
     assert [event.seq for event in read_events(output / "events.jsonl")] == [0, 1]
 
 
-def hold(output: Path, ready: ProcessEvent, done: ProcessEvent) -> None:
-    with open_run("raft", loaded(output), output, INPUTS):
-        ready.set()
-        done.wait(30)
+HOLD = """
+import sys
+from pathlib import Path
+from halo_forge.runs.lock import hold_lock
+with hold_lock(Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
 
 
 def test_two_processes_cannot_write_one_run(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("spawn")
-    ready, done = context.Event(), context.Event()
-    other = context.Process(target=hold, args=(tmp_path / "out", ready, done))
-    other.start()
-    try:
-        assert ready.wait(30)
+    output = tmp_path / "out"
+    started(output)
+    other = subprocess.Popen(
+        [sys.executable, "-c", HOLD, output], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    with other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "held\n"
         with pytest.raises(RunLockedError, match=f"being written by process {other.pid}"):
-            started(tmp_path / "out")
-    finally:
-        done.set()
-        other.join()
-    assert started(tmp_path / "out")
+            started(output)
+        other.communicate("")
+    assert started(output)
 
 
 @pytest.mark.parametrize(

@@ -103,6 +103,25 @@ def test_a_state_of_other_rows_is_not_used(open_policy: OpenPolicy, rows: list[T
     assert same(weights(fresh), weights(reused))
 
 
+def test_a_damaged_state_is_said_and_training_starts_again(
+    open_policy: OpenPolicy, rows: list[TrainingRow], tmp_path: Path
+) -> None:
+    stop = StopRequest()
+    stop.requested = True
+    with pytest.raises(Interrupted):
+        train(open_policy(), rows, tmp_path / "s", stop=stop)
+    state = tmp_path / "s" / "state.pt"
+    state.write_bytes(state.read_bytes()[: state.stat().st_size // 2])
+    heard: list[Event] = []
+    events = EventLog()
+    events.listen(heard.append)
+    whole, again = open_policy(), open_policy()
+    train(whole, rows, tmp_path / "other")
+    train(again, rows, tmp_path / "s", events=events)
+    assert same(weights(whole), weights(again))
+    assert any("cannot be read" in str(event.m.get("message")) for event in heard)
+
+
 def test_micro_batches_and_checkpointing_train_alike(
     open_policy: OpenPolicy, rows: list[TrainingRow], tmp_path: Path
 ) -> None:

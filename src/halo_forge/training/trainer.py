@@ -7,12 +7,10 @@ batches, and on one CPU machine ends with the same weights, bit for bit.
 from __future__ import annotations
 
 import inspect
-import shutil
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass
-from hashlib import sha256
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +26,10 @@ from halo_forge.core.stop import StopRequest
 from halo_forge.models.load import Policy
 from halo_forge.training.batches import count_steps, plan_batches
 from halo_forge.training.schedule import Schedule, learning_rate_at
+from halo_forge.training.state import Progress, StateFile, fingerprint, sample_weights
 
 IGNORED = -100
 BETAS = (0.9, 0.95)  # a short memory of squared gradients suits rounds of few steps
-SAMPLED_WEIGHTS = 512
 EVENT_SECONDS = 0.5
 
 
@@ -78,18 +76,6 @@ class TrainSettings:
         )
 
 
-@dataclass
-class _Progress:
-    """What a saved state holds besides weights and optimiser."""
-
-    step: int = 0
-    tokens: int = 0
-    learnt_tokens: int = 0
-    loss_sum: float = 0.0
-    last_loss: float = 0.0
-    wall_s: float = 0.0
-
-
 class PolicyTrainer:
     """Trains the trainable weights of a policy; see `core.protocols.Trainer`."""
 
@@ -122,7 +108,11 @@ class PolicyTrainer:
             betas=BETAS,
             fused=True,
         )
-        state = _StateFile(state_folder, _fingerprint(rows, settings, seed, cycle))
+        state = StateFile(state_folder, fingerprint(rows, replace(settings, save_steps=1), seed, cycle))
+        if state.unreadable:
+            self._events.notice(
+                f"the training state in {state_folder} cannot be read: this round of training starts again"
+            )
         before = state.sample_before(self._weights)
         progress = state.load(self._weights, optimiser)
         self._events.emit(EventType.PHASE_STARTED, cycle=cycle, phase="train", total=steps, done=progress.step)
@@ -151,7 +141,7 @@ class PolicyTrainer:
             learnt_tokens=progress.learnt_tokens,
             mean_loss=progress.loss_sum / progress.learnt_tokens,
             last_loss=progress.last_loss,
-            weight_change=_relative_change(before, _sample(self._weights)),
+            weight_change=_relative_change(before, sample_weights(self._weights)),
             wall_s=progress.wall_s,
         )
 
@@ -161,7 +151,7 @@ class PolicyTrainer:
         optimiser: torch.optim.Optimizer,
         rate: float,
         seed: int,
-        progress: _Progress,
+        progress: Progress,
     ) -> None:
         torch.manual_seed(seed)
         for group in optimiser.param_groups:
@@ -219,7 +209,7 @@ class PolicyTrainer:
         context: AbstractContextManager[None] = torch.autocast(self._policy.device.type, self._policy.autocast)
         return context
 
-    def _report(self, progress: _Progress, steps: int, rate: float, cycle: int) -> None:
+    def _report(self, progress: Progress, steps: int, rate: float, cycle: int) -> None:
         self._events.emit(
             EventType.STEP,
             cycle=cycle,
@@ -232,82 +222,11 @@ class PolicyTrainer:
         )
 
 
-class _StateFile:
-    """The state of a training in progress, written whole or not at all, and used only by the same training."""
-
-    def __init__(self, folder: Path, fingerprint: str) -> None:
-        self._folder = folder
-        self._file = folder / "state.pt"
-        saved: dict[str, Any] | None = None
-        if self._file.is_file():
-            saved = torch.load(self._file, map_location="cpu", weights_only=True)
-        if saved is not None and saved["fingerprint"] != fingerprint:
-            shutil.rmtree(folder)
-            saved = None
-        self._saved = saved
-        self._fingerprint = fingerprint
-
-    def sample_before(self, weights: dict[str, torch.nn.Parameter]) -> torch.Tensor:
-        """A sample of the weights as they were when the training began."""
-        if self._saved is None:
-            return _sample(weights)
-        before: torch.Tensor = self._saved["before"]
-        return before
-
-    def load(self, weights: dict[str, torch.nn.Parameter], optimiser: torch.optim.Optimizer) -> _Progress:
-        """Put the saved state in place, if there is one."""
-        if self._saved is None:
-            return _Progress()
-        with torch.no_grad():
-            for name, parameter in weights.items():
-                parameter.copy_(self._saved["weights"][name])
-        optimiser.load_state_dict(self._saved["optimiser"])
-        progress = _Progress(**self._saved["progress"])
-        self._saved = None
-        return progress
-
-    def save(
-        self,
-        weights: dict[str, torch.nn.Parameter],
-        optimiser: torch.optim.Optimizer,
-        progress: _Progress,
-        before: torch.Tensor,
-    ) -> None:
-        """Write the state beside the old one, then replace that."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        partial = self._file.with_suffix(".partial")
-        content = {
-            "fingerprint": self._fingerprint,
-            "weights": {name: parameter.detach() for name, parameter in weights.items()},
-            "optimiser": optimiser.state_dict(),
-            "progress": asdict(progress),
-            "before": before,
-        }
-        torch.save(content, partial)
-        partial.replace(self._file)
-
-
 def _slices_logits(model: Any) -> bool:
     inner = model.get_base_model() if "peft_config" in vars(model) else model
     return "logits_to_keep" in inspect.signature(inner.forward).parameters
 
 
-def _sample(weights: dict[str, torch.nn.Parameter]) -> torch.Tensor:
-    """Up to 512 evenly spaced elements of each weight, float32 on the CPU: enough to see whether training moved it."""
-    parts = []
-    for parameter in weights.values():
-        flat = parameter.detach().flatten()
-        parts.append(flat[:: max(1, flat.numel() // SAMPLED_WEIGHTS)].float().cpu())
-    return torch.cat(parts)
-
-
 def _relative_change(before: torch.Tensor, after: torch.Tensor) -> float:
     norm = float(before.norm())
     return float((after - before).norm()) / norm if norm else 0.0
-
-
-def _fingerprint(rows: Sequence[TrainingRow], settings: TrainSettings, seed: int, cycle: int) -> str:
-    digest = sha256(repr((asdict(settings) | {"save_steps": 0}, seed, cycle, len(rows))).encode())
-    for row in rows:
-        digest.update(repr(row).encode())
-    return digest.hexdigest()
