@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+PIP := $(BIN)/pip install -qq --disable-pip-version-check
 SEED ?= 0
 OUTPUT ?= runs/demo-seed$(SEED)
 
@@ -15,9 +16,10 @@ system:
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "halo-forge needs Python 3.11 or newer; say which with: make PYTHON=python3.11"; exit 3; }
+	@echo "installing Python packages into $(VENV): about two minutes"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check "$$(grep '^torch==' constraints.txt)"
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@$(PIP) "$$(grep '^torch==' constraints.txt)"
+	@$(PIP) --constraint constraints.txt --editable '.[dev]'
 	@touch $(READY)
 
 demo: setup
