@@ -9,7 +9,7 @@ import pytest
 from halo_forge.benchmark.loop import output_folder, plan_benchmark, run_benchmark
 from halo_forge.config.load import Loaded, load
 from halo_forge.config.schemas import BenchmarkRunConfig
-from halo_forge.core.errors import ModelError
+from halo_forge.core.errors import DataError, ModelError
 from halo_forge.rollout.metrics import measure
 from halo_forge.rollout.records import read_rollouts
 
@@ -67,6 +67,15 @@ def test_a_torn_benchmark_goes_on_to_the_same_completions(configure: Configure, 
 def test_a_base_that_is_not_the_models_is_refused(configure: Configure) -> None:
     with pytest.raises(ModelError, match="holds full weights and needs no base"):
         run_benchmark(configure(base="Other/model"))
+
+
+def test_prompts_that_do_not_fit_are_refused_before_anything_is_written(
+    configure: Configure, write_jsonl: Callable[..., Path], tmp_path: Path
+) -> None:
+    long = write_jsonl("long.jsonl", {"id": "ok", "prompt": "a"}, {"id": "huge", "prompt": "x y " * 600})
+    with pytest.raises(DataError, match=r"1 prompts fill the context of .* \(such as huge\)"):
+        run_benchmark(configure(prompts=long))
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_default_output_is_named_after_model_and_prompts() -> None:

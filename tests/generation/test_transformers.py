@@ -82,6 +82,21 @@ def test_answers_stop_at_the_end_of_the_context(policy: Policy, make_prompt: Cal
     assert all(len(c.token_ids) <= room for c in got)
 
 
+def test_a_long_prompt_does_not_cut_the_answers_of_its_neighbours(
+    policy: Policy, make_prompt: Callable[..., Prompt]
+) -> None:
+    near = make_prompt("near", "a " * 240)
+    room = 512 - len(policy.chat.prompt_ids(near.messages))
+    sampling = Sampling(n=30, max_new_tokens=room + 20, temperature=1)
+    got = TransformersGenerator(policy).generate([near, make_prompt("short", "add")], sampling, seed=0)
+    cut = {
+        p: [len(c.token_ids) for c in got if c.prompt_id == p and c.finish_reason == "length"]
+        for p in ("near", "short")
+    }
+    assert set(cut["near"]) == {room}
+    assert set(cut["short"]) == {room + 20}
+
+
 @pytest.mark.parametrize(
     ("sampling", "allowed"),
     [

@@ -204,6 +204,20 @@ def test_a_dry_run_writes_nothing(configure: Callable[..., Loaded[RaftTrainConfi
     assert not loaded.config.output.exists()
 
 
+def test_prompts_that_do_not_fit_are_left_out_and_counted(
+    configure: Callable[..., Loaded[RaftTrainConfig]], nano_model: Path, tmp_path: Path
+) -> None:
+    prompts = tmp_path / "long.jsonl"
+    rows = [{"id": f"p{i}", "prompt": "x y " * (600 if i == 3 else 1), "entry_point": "f"} for i in range(4)]
+    prompts.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    loaded = configure(model=str(nano_model), prompts=prompts, max_new_tokens=4)
+    assert dict(plan_raft(loaded).lines)["prompts"] == "3 to train on, 0 held out"
+    heard: list[Event] = []
+    with pytest.raises(DataError, match="kept none of 12"):
+        train_raft(loaded, (heard.append,))
+    assert any("1 prompts are left out" in str(event.m.get("message")) for event in heard)
+
+
 def test_the_best_cycle_is_the_earliest_of_equals(make_rollout: Callable[..., Any]) -> None:
     def cycle(number: int, *rewards: float) -> CycleSummary:
         rollouts = [make_rollout(f"p{i}", reward=reward) for i, reward in enumerate(rewards)]

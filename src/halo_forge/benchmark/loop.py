@@ -8,6 +8,7 @@ from pathlib import Path
 
 from halo_forge.config.load import Loaded
 from halo_forge.config.schemas import BenchmarkRunConfig
+from halo_forge.core.errors import DataError
 from halo_forge.core.events import Listener
 from halo_forge.core.protocols import Generator, Verifier
 from halo_forge.core.seeds import derive
@@ -38,7 +39,7 @@ def run_benchmark(loaded: Loaded[BenchmarkRunConfig], listeners: tuple[Listener,
     context = check_output(output, "benchmark", config, inputs)
     if context is not None and is_complete(output):
         return BenchmarkSummary.model_validate_json((output / SUMMARY_FILE).read_bytes())
-    check_model(model, config)
+    _check(model, config, prompts)
     with (
         open_verifier(config) as (verifier, sandbox),
         open_run("benchmark", loaded, output, inputs, sandbox_tier=sandbox.tier, listeners=listeners) as run,
@@ -54,7 +55,7 @@ def plan_benchmark(loaded: Loaded[BenchmarkRunConfig]) -> Plan:
     prompts, inputs = _load(config)
     model = resolve_model(config.model, config.base)
     context = check_output(output, "benchmark", config, inputs)
-    check_model(model, config)
+    _check(model, config, prompts)
     with open_verifier(config) as (verifier, sandbox):
         return Plan(
             (
@@ -80,6 +81,21 @@ def _load(config: BenchmarkRunConfig) -> tuple[list[Prompt], dict[str, InputFile
         config.prompts, max_prompts=config.max_prompts, seed=config.seed, system_prompt=config.system_prompt
     )
     return prompts, {"prompts": hash_file(config.prompts, len(prompts))}
+
+
+def _check(model: ModelRef, config: BenchmarkRunConfig, prompts: Sequence[Prompt]) -> None:
+    """Refuse prompts that do not fit: to leave them out would make the figures those of another set.
+
+    Raises:
+        DataError: some prompts leave no room for an answer.
+        ModelError: see `check_model`.
+    """
+    overlong = check_model(model, config, prompts)
+    if overlong:
+        raise DataError(
+            f"{len(overlong)} prompts fill the context of '{model.name}' and leave no room for an answer "
+            f"(such as {min(overlong)}): leave them out of the file, or take a model with a longer context"
+        )
 
 
 def _measure(

@@ -21,13 +21,23 @@ RETIRE_SHARE = 0.25
 
 @dataclass
 class _Row:
-    """One completion in the making."""
+    """One completion in the making.
+
+    Args:
+        room: new tokens that fit behind its own prompt, at most those asked for.
+    """
 
     prompt_id: str
     index: int
+    room: int
     token_ids: list[int] = field(default_factory=list)
     logprobs: list[float] = field(default_factory=list)
     stopped: bool = False
+
+    @property
+    def ended(self) -> bool:
+        """Whether it takes no further token."""
+        return self.stopped or len(self.token_ids) == self.room
 
 
 class TransformersGenerator:
@@ -44,9 +54,13 @@ class TransformersGenerator:
             DataError: a prompt leaves no room for an answer in the model's context.
         """
         self._policy.model.eval()
-        rows = [_Row(prompt.id, index) for prompt in prompts for index in range(sampling.n)]
         encoded = [self._policy.chat.prompt_ids(prompt.messages) for prompt in prompts]
-        self._decode(rows, encoded, sampling, self._room(prompts, encoded, sampling), seed)
+        rows = [
+            _Row(prompt.id, index, self._room(prompt, len(ids), sampling))
+            for prompt, ids in zip(prompts, encoded, strict=True)
+            for index in range(sampling.n)
+        ]
+        self._decode(rows, encoded, sampling, seed)
         return [
             Completion(
                 prompt_id=row.prompt_id,
@@ -60,35 +74,33 @@ class TransformersGenerator:
             for row in rows
         ]
 
-    def _room(self, prompts: Sequence[Prompt], encoded: list[list[int]], sampling: Sampling) -> int:
-        """New tokens that fit behind the longest prompt, at most those asked for."""
+    def _room(self, prompt: Prompt, length: int, sampling: Sampling) -> int:
         context = self._policy.context_length
         if context is None:
             return sampling.max_new_tokens
-        longest = max(range(len(encoded)), key=lambda i: len(encoded[i]))
-        if len(encoded[longest]) >= context:
+        if length >= context:
             raise DataError(
-                f"prompt '{prompts[longest].id}' has {len(encoded[longest])} tokens and the model's context is "
-                f"{context}: leave it out or shorten it"
+                f"prompt '{prompt.id}' has {length} tokens and the model's context is {context}: "
+                "leave it out or shorten it"
             )
-        return min(sampling.max_new_tokens, context - len(encoded[longest]))
+        return min(sampling.max_new_tokens, context - length)
 
-    def _decode(self, rows: list[_Row], encoded: list[list[int]], sampling: Sampling, room: int, seed: int) -> None:
+    def _decode(self, rows: list[_Row], encoded: list[list[int]], sampling: Sampling, seed: int) -> None:
         device = self._policy.device
         random = torch.Generator(device=device).manual_seed(seed)
         cache, mask, logits = self._prefill(encoded)
         cache.batch_repeat_interleave(sampling.n)
         mask, logits = (tensor.repeat_interleave(sampling.n, dim=0) for tensor in (mask, logits))
         live = list(rows)
-        for step in range(room):
+        while True:
             tokens, logprobs = draw(logits, sampling, random)
             for row, token, logprob in zip(live, tokens.tolist(), logprobs.tolist(), strict=True):
-                if not row.stopped:
+                if not row.ended:
                     row.token_ids.append(token)
                     row.logprobs.append(logprob)
                     row.stopped = token in self._policy.chat.stop_ids
-            going = [i for i, row in enumerate(live) if not row.stopped]
-            if not going or step + 1 == room:
+            going = [i for i, row in enumerate(live) if not row.ended]
+            if not going:
                 return
             if len(going) <= (1 - RETIRE_SHARE) * len(live):
                 chosen = torch.tensor(going, device=device)

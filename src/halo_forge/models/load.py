@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from halo_forge.config.shared import LoadingOptions, TuningOptions
 from halo_forge.core.errors import ConfigError, EnvironmentFault, ModelError
@@ -42,9 +42,7 @@ class Policy:
     @property
     def context_length(self) -> int | None:
         """Tokens the model can attend to, if its config says so."""
-        config = self.model.config.get_text_config()
-        length: int | None = getattr(config, "max_position_embeddings", None)
-        return length
+        return _context_length(self.model.config)
 
 
 def load_policy(ref: ModelRef, loading: LoadingOptions, tuning: TuningOptions | None = None, seed: int = 0) -> Policy:
@@ -86,6 +84,14 @@ def load_chat(ref: ModelRef, loading: LoadingOptions, extra_stop_ids: Sequence[i
     except (OSError, ValueError, KeyError) as error:
         raise ModelError(f"the tokenizer of '{ref.name}' cannot be loaded: {_one_line(error)}") from error
     return ChatFormat(tokenizer, loading.chat_template, extra_stop_ids)
+
+
+def read_context_length(ref: ModelRef) -> int | None:
+    """Tokens a model can attend to, if its config says so, without reading the weights."""
+    try:
+        return _context_length(AutoConfig.from_pretrained(ref.base))
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelError(f"the config of '{ref.base}' cannot be read: {_one_line(error)}") from error
 
 
 def pick_device(name: str) -> torch.device:
@@ -187,6 +193,11 @@ def _with_adapter(model: Any, ref: ModelRef, tuning: TuningOptions | None, seed:
         return get_peft_model(model, config), ()
     except ValueError as error:
         raise ConfigError(f"--lora-targets {','.join(targets)}: {_one_line(error)}") from error
+
+
+def _context_length(config: Any) -> int | None:
+    length: int | None = getattr(config.get_text_config(), "max_position_embeddings", None)
+    return length
 
 
 def _one_line(error: Exception) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -121,11 +122,12 @@ class Cycle:
             return TrainingFigures.model_validate(done.metrics)
         rows = self._rows(selection.kept)
         if not rows:
-            rewards = [d for d in selection.decisions if "threshold" in d.reason.value]
+            reasons = Counter(decision.reason.value.removeprefix("dropped: ") for decision in selection.decisions)
             raise DataError(
-                f"cycle {self.number} kept none of {len(selection.decisions)} completions ({len(rewards)} below the "
-                f"threshold of {self.config.reward_threshold}): give easier prompts, more --samples-per-prompt, "
-                "a better start model, a lower --reward-threshold, or --min-samples"
+                f"cycle {self.number} kept none of {len(selection.decisions)} completions "
+                f"({', '.join(f'{count} {reason}' for reason, count in reasons.most_common())}): give easier prompts, "
+                "more --samples-per-prompt or --max-new-tokens, a better start model, a lower --reward-threshold "
+                f"than {self.config.reward_threshold}, or --min-samples"
             )
         rate = self.config.peak_learning_rate * self.config.lr_decay ** (self.number - 1)
         report = self.engine.train(

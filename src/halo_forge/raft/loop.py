@@ -14,6 +14,7 @@ from pathlib import Path
 
 from halo_forge.config.load import Loaded
 from halo_forge.config.schemas import RaftTrainConfig
+from halo_forge.core.errors import DataError
 from halo_forge.core.events import EventType, Listener
 from halo_forge.core.protocols import Verifier
 from halo_forge.core.types import Prompt
@@ -51,12 +52,17 @@ def train_raft(
     context = check_output(config.output, "raft", config, inputs)
     if context is not None and (finished := _finished(config)) is not None:
         return finished
-    if engine_factory is None:
-        check_model(start, config)
+    overlong = check_model(start, config, prompts) if engine_factory is None else frozenset()
+    prompts = _fitting(prompts, overlong, start)
     with open_verifier(config) as (verifier, sandbox):
         trained, holdout = split_holdout(prompts, config.holdout_fraction, config.seed)
         with open_run("raft", loaded, config.output, inputs, sandbox_tier=sandbox.tier, listeners=listeners) as run:
             run.write_prompts(prompts)
+            if overlong:
+                run.events.notice(
+                    f"{len(overlong)} prompts are left out: they fill the context of '{start.name}' and leave no room "
+                    f"for an answer (such as {min(overlong)})"
+                )
             if config.holdout_fraction and not holdout:
                 run.events.notice(
                     f"{len(prompts)} prompts are too few to hold some out: the last cycle is published, not the best"
@@ -71,7 +77,7 @@ def plan_raft(loaded: Loaded[RaftTrainConfig]) -> Plan:
     prompts, inputs = _load(config)
     start = resolve_model(config.start, config.stated_base)
     context = check_output(config.output, "raft", config, inputs)
-    check_model(start, config)
+    prompts = _fitting(prompts, check_model(start, config, prompts), start)
     with open_verifier(config) as (verifier, sandbox):
         trained, holdout = split_holdout(prompts, config.holdout_fraction, config.seed)
         return Plan(
@@ -96,6 +102,13 @@ def _load(config: RaftTrainConfig) -> tuple[list[Prompt], dict[str, InputFile]]:
         config.prompts, max_prompts=config.max_prompts, seed=config.seed, system_prompt=config.system_prompt
     )
     return prompts, {"prompts": hash_file(config.prompts, len(prompts))}
+
+
+def _fitting(prompts: list[Prompt], overlong: frozenset[str], start: ModelRef) -> list[Prompt]:
+    fitting = [prompt for prompt in prompts if prompt.id not in overlong]
+    if not fitting:
+        raise DataError(f"every prompt fills the context of '{start.name}' and leaves no room for an answer")
+    return fitting
 
 
 def _finished(config: RaftTrainConfig) -> RaftSummary | None:
