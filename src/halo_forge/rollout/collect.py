@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from halo_forge.core.errors import TooManyFaults
 from halo_forge.core.events import EventLog, EventType
@@ -87,6 +88,62 @@ def chunked(prompts: Sequence[Prompt], samples: int, rows: int) -> list[Sequence
     return [prompts[start : start + size] for start in range(0, len(prompts), size)]
 
 
+@dataclass
+class _Ledger:
+    """Stores judged chunks in order and keeps the counts."""
+
+    plan: CollectPlan
+    events: EventLog
+    rollouts: list[Rollout]
+    timing: Timing = field(default_factory=Timing)
+    faults: _Faults = field(default_factory=_Faults)
+
+    def open(self, total: int) -> None:
+        """Take in what an earlier attempt left, and announce the phase."""
+        self.faults.count([r.verdict for r in self.rollouts], self.plan.max_fault_rate)
+        self._emit(EventType.PHASE_STARTED, total=total, done=len(self.rollouts))
+
+    def drew(self, completions: Sequence[Completion], seconds: float) -> None:
+        """Count what the generator did."""
+        self.timing.generate_s += seconds
+        self.timing.tokens += sum(len(c.token_ids) for c in completions)
+
+    def store(self, chunk: _Chunk) -> None:
+        """Wait for a chunk's verdicts and write it."""
+        verdicts, seconds = chunk.verdicts.result()
+        fresh = [
+            Rollout(cycle=self.plan.cycle, chunk=chunk.number, completion=c, verdict=v)
+            for c, v in zip(chunk.completions, verdicts, strict=True)
+        ]
+        append_records(self.plan.path, fresh)
+        self.rollouts += fresh
+        self.timing.verify_s += seconds
+        self.timing.completions += len(fresh)
+        self.faults.count(verdicts, self.plan.max_fault_rate)
+        self._emit(
+            EventType.PROGRESS,
+            step=len(self.rollouts),
+            passed=sum(v.passed for v in verdicts),
+            verified=sum(v.reward is not None for v in verdicts),
+            tokens_per_s=self.timing.tokens / self.timing.generate_s if self.timing.generate_s else None,
+        )
+
+    def close(self) -> None:
+        """Announce the end of the phase."""
+        self._emit(EventType.PHASE_FINISHED, wall_s=self.timing.wall_s, tokens=self.timing.tokens)
+
+    def _emit(self, type: EventType, step: int | None = None, **m: float | None) -> None:
+        self.events.emit(type, cycle=self.plan.cycle, phase=self.plan.phase, step=step, **m)
+
+
+class _Chunk(NamedTuple):
+    """A drawn chunk whose verdicts are on their way."""
+
+    number: int
+    completions: list[Completion]
+    verdicts: Future[tuple[list[Verdict], float]]
+
+
 def collect(
     prompts: Sequence[Prompt],
     generator: Generator,
@@ -104,60 +161,27 @@ def collect(
     chunks = chunked(prompts, plan.sampling.n, plan.rows_per_chunk)
     plan.path.parent.mkdir(parents=True, exist_ok=True)
     done = whole_chunks(plan.path, [len(chunk) * plan.sampling.n for chunk in chunks])
-    rollouts = read_rollouts(plan.path)
-    timing, faults, started = Timing(), _Faults(), time.perf_counter()
-    faults.count([r.verdict for r in rollouts], plan.max_fault_rate)
-    events.emit(
-        EventType.PHASE_STARTED,
-        cycle=plan.cycle,
-        phase=plan.phase,
-        total=len(prompts) * plan.sampling.n,
-        done=len(rollouts),
-    )
-
-    def store(number: int, completions: list[Completion], verdicts: list[Verdict], seconds: float) -> None:
-        fresh = [
-            Rollout(cycle=plan.cycle, chunk=number, completion=c, verdict=v)
-            for c, v in zip(completions, verdicts, strict=True)
-        ]
-        append_records(plan.path, fresh)
-        rollouts.extend(fresh)
-        timing.verify_s += seconds
-        timing.completions += len(fresh)
-        faults.count(verdicts, plan.max_fault_rate)
-        events.emit(
-            EventType.PROGRESS,
-            cycle=plan.cycle,
-            phase=plan.phase,
-            step=len(rollouts),
-            passed=sum(v.passed for v in verdicts),
-            verified=sum(v.reward is not None for v in verdicts),
-            tokens_per_s=timing.tokens / timing.generate_s if timing.generate_s else None,
-        )
-
+    ledger = _Ledger(plan, events, read_rollouts(plan.path))
+    ledger.open(total=len(prompts) * plan.sampling.n)
+    started = time.perf_counter()
     with ThreadPoolExecutor(1, thread_name_prefix="verify") as background:
-        waiting: tuple[int, list[Completion], Future[tuple[list[Verdict], float]]] | None = None
+        waiting: _Chunk | None = None
         for number in range(done, len(chunks)):
             if stop.requested:
                 break
             begun = time.perf_counter()
-            completions = [
-                c.model_copy(update={"policy": plan.policy})
-                for c in generator.generate(chunks[number], plan.sampling, derive(plan.seed, number))
-            ]
-            timing.generate_s += time.perf_counter() - begun
-            timing.tokens += sum(len(c.token_ids) for c in completions)
+            drawn = generator.generate(chunks[number], plan.sampling, derive(plan.seed, number))
+            completions = [c.model_copy(update={"policy": plan.policy}) for c in drawn]
+            ledger.drew(completions, time.perf_counter() - begun)
             if waiting is not None:
-                store(waiting[0], waiting[1], *waiting[2].result())
-            waiting = (number, completions, background.submit(_judge, verifier, chunks[number], completions))
+                ledger.store(waiting)
+            waiting = _Chunk(number, completions, background.submit(_judge, verifier, chunks[number], completions))
         if waiting is not None:
-            store(waiting[0], waiting[1], *waiting[2].result())
-    timing.wall_s = time.perf_counter() - started
+            ledger.store(waiting)
+    ledger.timing.wall_s = time.perf_counter() - started
     stop.check()
-    events.emit(
-        EventType.PHASE_FINISHED, cycle=plan.cycle, phase=plan.phase, wall_s=timing.wall_s, tokens=timing.tokens
-    )
-    return Collected(rollouts, timing)
+    ledger.close()
+    return Collected(ledger.rollouts, ledger.timing)
 
 
 def _judge(
