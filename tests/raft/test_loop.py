@@ -218,6 +218,20 @@ def test_prompts_that_do_not_fit_are_left_out_and_counted(
     assert any("1 prompts are left out" in str(event.m.get("message")) for event in heard)
 
 
+@pytest.mark.parametrize(("threshold", "said"), [(0.5, True), (1.0, False)])
+def test_training_on_programs_that_fail_their_tests_is_said(
+    configure: Callable[..., Loaded[RaftTrainConfig]], tmp_path: Path, threshold: float, said: bool
+) -> None:
+    prompts = tmp_path / "tested.jsonl"
+    row = {"id": "p", "prompt": "double n", "tests": ["assert(f(5) == 10);"], "entry_point": "f"}
+    prompts.write_text(json.dumps(row) + "\n")
+    heard: list[Event] = []
+    loaded = configure(prompts=prompts, cycles=1, reward_threshold=threshold)
+    train_raft(loaded, (heard.append,), always(RIGHT))
+    notices = [str(event.m["message"]) for event in heard if event.type is EventType.NOTICE]
+    assert any("1 prompts have tests" in notice for notice in notices) is said
+
+
 def test_the_best_cycle_is_the_earliest_of_equals(make_rollout: Callable[..., Any]) -> None:
     def cycle(number: int, *rewards: float) -> CycleSummary:
         rollouts = [make_rollout(f"p{i}", reward=reward) for i, reward in enumerate(rewards)]

@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from halo_forge.config.load import Loaded
 from halo_forge.config.schemas import RaftTrainConfig
@@ -18,14 +19,14 @@ from halo_forge.core.errors import DataError
 from halo_forge.core.events import EventType, Listener
 from halo_forge.core.protocols import Verifier
 from halo_forge.core.types import Prompt
-from halo_forge.data import load_prompts, split_holdout
+from halo_forge.data import Split, load_prompts, split_holdout
 from halo_forge.models.check import check_model
 from halo_forge.models.resolve import ModelRef, resolve_model
 from halo_forge.raft.cycle import Cycle
 from halo_forge.raft.engine import Engine, open_engine
 from halo_forge.rollout.checking import open_verifier
 from halo_forge.rollout.records import append_records, read_records, write_atomically
-from halo_forge.runs.launch import InputFile, hash_file
+from halo_forge.runs.launch import InputFile, LaunchContext, hash_file
 from halo_forge.runs.plan import Plan
 from halo_forge.runs.run_dir import CYCLES_FILE, SUMMARY_FILE, Run, check_output, open_run, read_checkpoint
 from halo_forge.runs.summary import CycleSummary, RaftSummary
@@ -47,45 +48,35 @@ def train_raft(
         HaloError: see `core.errors`.
     """
     config = loaded.config
-    prompts, inputs = _load(config)
-    start = resolve_model(config.start, config.stated_base)
-    context = check_output(config.output, "raft", config, inputs)
-    if context is not None and (finished := _finished(config)) is not None:
+    work = _read(config)
+    if work.context is not None and (finished := _finished(config)) is not None:
         return finished
-    overlong = check_model(start, config, prompts) if engine_factory is None else frozenset()
-    prompts = _fitting(prompts, overlong, start)
-    with open_verifier(config) as (verifier, sandbox):
-        trained, holdout = split_holdout(prompts, config.holdout_fraction, config.seed)
-        with open_run("raft", loaded, config.output, inputs, sandbox_tier=sandbox.tier, listeners=listeners) as run:
-            run.write_prompts(prompts)
-            if overlong:
-                run.events.notice(
-                    f"{len(overlong)} prompts are left out: they fill the context of '{start.name}' and leave no room "
-                    f"for an answer (such as {min(overlong)})"
-                )
-            if config.holdout_fraction and not holdout:
-                run.events.notice(
-                    f"{len(prompts)} prompts are too few to hold some out: the last cycle is published, not the best"
-                )
-            cycles = _run_cycles(run, config, trained, holdout, start, verifier, engine_factory or _local_engine)
-            return _publish(run, config, start, verifier, cycles, len(trained), len(holdout))
+    overlong = check_model(work.start, config, work.prompts) if engine_factory is None else frozenset()
+    split = _split(work, overlong, config)
+    with (
+        open_verifier(config) as (verifier, sandbox),
+        open_run("raft", loaded, config.output, work.inputs, sandbox_tier=sandbox.tier, listeners=listeners) as run,
+    ):
+        run.write_prompts([*split.train, *split.holdout])
+        for notice in _notices(config, split, overlong):
+            run.events.notice(notice)
+        cycles = _run_cycles(run, config, split, work.start, verifier, engine_factory or _local_engine)
+        return _publish(run, config, split, work.start, verifier, cycles)
 
 
 def plan_raft(loaded: Loaded[RaftTrainConfig]) -> Plan:
     """Check everything `train_raft` needs, write nothing, and say how much work it would be."""
     config = loaded.config
-    prompts, inputs = _load(config)
-    start = resolve_model(config.start, config.stated_base)
-    context = check_output(config.output, "raft", config, inputs)
-    prompts = _fitting(prompts, check_model(start, config, prompts), start)
+    work = _read(config)
+    split = _split(work, check_model(work.start, config, work.prompts), config)
+    start, context = work.start, work.context
     with open_verifier(config) as (verifier, sandbox):
-        trained, holdout = split_holdout(prompts, config.holdout_fraction, config.seed)
         return Plan(
             (
                 ("start", start.name if start.adapter is None else f"{start.name} on {start.base}"),
-                ("prompts", f"{len(trained)} to train on, {len(holdout)} held out"),
+                ("prompts", f"{len(split.train)} to train on, {len(split.holdout)} held out"),
                 ("verifier", f"{verifier.name}, sandbox {sandbox.tier}"),
-                ("a cycle", f"{len(trained) * config.samples_per_prompt} completions to draw and verify"),
+                ("a cycle", f"{len(split.train) * config.samples_per_prompt} completions to draw and verify"),
                 ("cycles", str(config.cycles)),
                 ("output", f"{config.output} ({'continues ' + context.run_id if context else 'new'})"),
             )
@@ -97,18 +88,50 @@ def completed_cycles(folder: Path) -> list[CycleSummary]:
     return list(read_records(folder / CYCLES_FILE, CycleSummary))
 
 
-def _load(config: RaftTrainConfig) -> tuple[list[Prompt], dict[str, InputFile]]:
+class _Work(NamedTuple):
+    """What a run starts from.
+
+    Args:
+        context: of the run in the output folder that is to be continued, if there is one.
+    """
+
+    prompts: list[Prompt]
+    inputs: dict[str, InputFile]
+    start: ModelRef
+    context: LaunchContext | None
+
+
+def _read(config: RaftTrainConfig) -> _Work:
     prompts = load_prompts(
         config.prompts, max_prompts=config.max_prompts, seed=config.seed, system_prompt=config.system_prompt
     )
-    return prompts, {"prompts": hash_file(config.prompts, len(prompts))}
+    inputs = {"prompts": hash_file(config.prompts, len(prompts))}
+    start = resolve_model(config.start, config.stated_base)
+    return _Work(prompts, inputs, start, check_output(config.output, "raft", config, inputs))
 
 
-def _fitting(prompts: list[Prompt], overlong: frozenset[str], start: ModelRef) -> list[Prompt]:
-    fitting = [prompt for prompt in prompts if prompt.id not in overlong]
+def _split(work: _Work, overlong: frozenset[str], config: RaftTrainConfig) -> Split:
+    fitting = [prompt for prompt in work.prompts if prompt.id not in overlong]
     if not fitting:
-        raise DataError(f"every prompt fills the context of '{start.name}' and leaves no room for an answer")
-    return fitting
+        raise DataError(f"every prompt fills the context of '{work.start.name}' and leaves no room for an answer")
+    return split_holdout(fitting, config.holdout_fraction, config.seed)
+
+
+def _notices(config: RaftTrainConfig, split: Split, overlong: frozenset[str]) -> Iterator[str]:
+    """What the user should know before the first cycle."""
+    if overlong:
+        yield (
+            f"{len(overlong)} prompts are left out: they fill the model's context and leave no room for an answer "
+            f"(such as {min(overlong)})"
+        )
+    if config.holdout_fraction and not split.holdout:
+        yield f"{len(split.train)} prompts are too few to hold some out: the last cycle is published, not the best"
+    tested = sum(prompt.reference.has_tests for prompt in split.train)
+    if tested and config.reward_threshold < 1 and config.select == "reward":
+        yield (
+            f"{tested} prompts have tests, and a reward of {config.reward_threshold} is below passing them: programs "
+            "that fail their tests may be trained on; --reward-threshold 1.0 keeps only those that pass"
+        )
 
 
 def _finished(config: RaftTrainConfig) -> RaftSummary | None:
@@ -125,8 +148,7 @@ def _local_engine(ref: ModelRef, config: RaftTrainConfig, run: Run) -> Engine:
 def _run_cycles(
     run: Run,
     config: RaftTrainConfig,
-    prompts: Sequence[Prompt],
-    holdout: Sequence[Prompt],
+    split: Split,
     start: ModelRef,
     verifier: Verifier,
     engine_factory: EngineFactory,
@@ -139,7 +161,7 @@ def _run_cycles(
     for number in range(len(done), config.cycles + 1):
         begun = time.perf_counter()
         steps = sum(cycle.training.steps for cycle in done if cycle.training)
-        cycle = Cycle(number, run, config, prompts, holdout, engine, verifier, steps).finish()
+        cycle = Cycle(number, run, config, split.train, split.holdout, engine, verifier, steps).finish()
         done.append(cycle.model_copy(update={"seconds": {**cycle.seconds, "all": time.perf_counter() - begun}}))
         append_records(run.path / CYCLES_FILE, done[-1:])
         run.stop.check()
@@ -149,11 +171,10 @@ def _run_cycles(
 def _publish(
     run: Run,
     config: RaftTrainConfig,
+    split: Split,
     start: ModelRef,
     verifier: Verifier,
     cycles: Sequence[CycleSummary],
-    prompts: int,
-    holdout: int,
 ) -> RaftSummary:
     best, why = choose_best(cycles)
     partial = run.path / "final_model.partial"
@@ -168,8 +189,8 @@ def _publish(
         verifier=verifier.name,
         verifier_version=verifier.version,
         seed=config.seed,
-        prompts=prompts,
-        holdout_prompts=holdout,
+        prompts=len(split.train),
+        holdout_prompts=len(split.holdout),
         cycles=tuple(cycles),
         best_cycle=best,
         chosen_by=why,
