@@ -19,7 +19,7 @@ from halo_forge.core.types import Completion, Message, Prompt, Rollout, Stage, V
 from halo_forge.rollout.decision import Decision, Reason
 from halo_forge.rollout.metrics import measure
 from halo_forge.rollout.records import append_records, read_rollouts, write_atomically
-from halo_forge.runs.launch import hash_file
+from halo_forge.runs.launch import Judge, hash_file
 from halo_forge.runs.run_dir import Run, open_run
 from halo_forge.runs.summary import BenchmarkSummary, CycleSummary, RaftSummary, SftSummary, TrainingFigures
 
@@ -109,7 +109,9 @@ def started(folder: Path, kind: str, **flags: object) -> Iterator[Run]:
     source = {"data" if kind == "sft" else "prompts": data}
     loaded = load(SCHEMAS[command], {"model": "acme/coder-0.5b", "output": folder, "seed": 7, **source, **flags})
     try:
-        with open_run(kind, loaded, folder, {"prompts": hash_file(data, 1)}, sandbox_tier="bubblewrap") as run:
+        with open_run(
+            kind, loaded, folder, {"prompts": hash_file(data, 1)}, judge=Judge("bubblewrap", "gcc rules 1")
+        ) as run:
             (folder / "rollouts").mkdir(exist_ok=True)
             (folder / "kept").mkdir(exist_ok=True)
             yield run

@@ -14,7 +14,7 @@ from halo_forge.config.load import Loaded, load
 from halo_forge.config.schemas import RaftTrainConfig
 from halo_forge.core.errors import EnvironmentFault, Interrupted, RunConflictError, RunLockedError
 from halo_forge.core.events import EventType, read_events
-from halo_forge.runs.launch import InputFile
+from halo_forge.runs.launch import InputFile, Judge
 from halo_forge.runs.run_dir import check_output, is_complete, open_run, read_launch
 
 INPUTS = {"prompts": InputFile(path="p.jsonl", sha256="aa", rows=3)}
@@ -85,6 +85,15 @@ def test_an_attempt_that_failed_before_any_work_is_not_in_the_way(tmp_path: Path
     with open_run("raft", loaded(output, chat_template="chatml"), output, INPUTS) as run:
         assert run.context.params["chat_template"] == "chatml"
     assert [event.seq for event in read_events(output / "events.jsonl")] == [0, 1]
+
+
+def test_another_verifier_in_mid_run_is_said(tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    for version in ("gcc rules 1; g++ 12.2.0", "gcc rules 1; g++ 13.1.0"):
+        with open_run("raft", loaded(output), output, INPUTS, judge=Judge("bubblewrap", version)) as run:
+            run.rollouts("cycle_1").parent.mkdir(exist_ok=True)
+    notices = [event for event in read_events(output / "events.jsonl") if event.type is EventType.NOTICE]
+    assert ["g++ 12.2.0" in str(n.m["message"]) and "g++ 13.1.0" in str(n.m["message"]) for n in notices] == [True]
 
 
 HOLD = """

@@ -20,7 +20,7 @@ from halo_forge.rollout.checking import open_verifier
 from halo_forge.rollout.collect import Collected, CollectPlan, collect
 from halo_forge.rollout.metrics import Metrics, measure
 from halo_forge.rollout.records import write_atomically
-from halo_forge.runs.launch import InputFile, hash_file
+from halo_forge.runs.launch import InputFile, Judge, hash_file
 from halo_forge.runs.plan import Plan
 from halo_forge.runs.run_dir import SUMMARY_FILE, Run, check_output, is_complete, open_run
 from halo_forge.runs.summary import BenchmarkSummary
@@ -42,7 +42,9 @@ def run_benchmark(loaded: Loaded[BenchmarkRunConfig], listeners: tuple[Listener,
     _check(model, config, prompts)
     with (
         open_verifier(config) as (verifier, sandbox),
-        open_run("benchmark", loaded, output, inputs, sandbox_tier=sandbox.tier, listeners=listeners) as run,
+        open_run(
+            "benchmark", loaded, output, inputs, judge=Judge(sandbox.tier, verifier.version), listeners=listeners
+        ) as run,
     ):
         run.write_prompts(prompts)
         return _measure(run, config, prompts, model, verifier)

@@ -26,7 +26,7 @@ from halo_forge.raft.cycle import Cycle
 from halo_forge.raft.engine import Engine, open_engine
 from halo_forge.rollout.checking import open_verifier
 from halo_forge.rollout.records import append_records, read_records, write_atomically
-from halo_forge.runs.launch import InputFile, LaunchContext, hash_file
+from halo_forge.runs.launch import InputFile, Judge, LaunchContext, hash_file
 from halo_forge.runs.plan import Plan
 from halo_forge.runs.run_dir import CYCLES_FILE, SUMMARY_FILE, Run, check_output, open_run, read_checkpoint
 from halo_forge.runs.summary import CycleSummary, RaftSummary
@@ -55,7 +55,9 @@ def train_raft(
     split = _split(work, overlong, config)
     with (
         open_verifier(config) as (verifier, sandbox),
-        open_run("raft", loaded, config.output, work.inputs, sandbox_tier=sandbox.tier, listeners=listeners) as run,
+        open_run(
+            "raft", loaded, config.output, work.inputs, judge=Judge(sandbox.tier, verifier.version), listeners=listeners
+        ) as run,
     ):
         run.write_prompts([*split.train, *split.holdout])
         for notice in _notices(config, split, overlong):

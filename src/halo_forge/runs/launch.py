@@ -9,6 +9,7 @@ import time
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import NamedTuple
 from uuid import uuid4
 
 from pydantic import JsonValue
@@ -33,6 +34,13 @@ class InputFile(Record):
     rows: int
 
 
+class Judge(NamedTuple):
+    """What judges a run's completions: a verifier's version names its rules, toolchain and limits."""
+
+    sandbox_tier: str
+    verifier_version: str
+
+
 class LaunchContext(Record):
     """Everything needed to start the run again.
 
@@ -55,11 +63,12 @@ class LaunchContext(Record):
     secrets: tuple[str, ...]
     versions: dict[str, str]
     sandbox_tier: str | None = None
+    verifier_version: str | None = None
     parent: str | None = None
 
 
 def describe_launch(
-    kind: str, config: CommandConfig, output: Path, inputs: dict[str, InputFile], sandbox_tier: str | None
+    kind: str, config: CommandConfig, output: Path, inputs: dict[str, InputFile], judge: Judge | None
 ) -> LaunchContext:
     """Gather the launch context of a run about to start."""
     return LaunchContext(
@@ -75,7 +84,8 @@ def describe_launch(
         environment={name: os.environ[name] for name in ENVIRONMENT if name in os.environ},
         secrets=tuple(name for name in SECRETS if os.environ.get(name)),
         versions={"halo-forge": __version__, "python": platform.python_version(), **_package_versions()},
-        sandbox_tier=sandbox_tier,
+        sandbox_tier=judge.sandbox_tier if judge else None,
+        verifier_version=judge.verifier_version if judge else None,
     )
 
 

@@ -18,7 +18,7 @@ from halo_forge.core.events import EventLog, EventType, Listener, drop_torn_tail
 from halo_forge.core.stop import StopRequest, stop_on_signals
 from halo_forge.core.types import Checkpoint, Prompt, Record
 from halo_forge.rollout.records import write_atomically
-from halo_forge.runs.launch import LAUNCH_FILE, InputFile, LaunchContext, describe_launch, refuse_changes
+from halo_forge.runs.launch import LAUNCH_FILE, InputFile, Judge, LaunchContext, describe_launch, refuse_changes
 from halo_forge.runs.lock import hold_lock
 
 C = TypeVar("C", bound=CommandConfig)
@@ -154,7 +154,7 @@ def open_run(
     output: Path,
     inputs: dict[str, InputFile],
     *,
-    sandbox_tier: str | None = None,
+    judge: Judge | None = None,
     listeners: tuple[Listener, ...] = (),
 ) -> Iterator[Run]:
     """Start a run or continue the one in the folder; on the way out record how it ended.
@@ -169,7 +169,7 @@ def open_run(
     except OSError as error:
         raise EnvironmentFault(f"cannot create --output {output}: {error.strerror}") from error
     with _disk_errors(output), hold_lock(output):
-        context = before or describe_launch(kind, loaded.config, output, inputs, sandbox_tier)
+        context = before or describe_launch(kind, loaded.config, output, inputs, judge)
         if before is None:
             _clear(output)
             write_atomically(output / LAUNCH_FILE, context.model_dump_json(indent=2) + "\n")
@@ -182,6 +182,11 @@ def open_run(
             events.emit(
                 EventType.RUN_STARTED, kind=kind, run_id=context.run_id, output=str(output), resumed=before is not None
             )
+            if judge is not None and context.verifier_version not in (None, judge.verifier_version):
+                events.notice(
+                    f"the verifier is not the one the run began with, so earlier and later verdicts may differ: it was "
+                    f"{context.verifier_version}, and is {judge.verifier_version}"
+                )
             with stop_on_signals(run.stop):
                 yield from _until_exit(run)
 
