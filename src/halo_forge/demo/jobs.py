@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -167,8 +167,3 @@ def arguments(command: str, **options: object) -> tuple[str, ...]:
     for name, value in options.items():
         words += ["--" + name.replace("_", "-"), str(value)]
     return tuple(words)
-
-
-def commands_of(jobs: Iterable[Job]) -> Mapping[str, str]:
-    """Name and command of each job, for the summary."""
-    return {job.name: job.command for job in jobs}

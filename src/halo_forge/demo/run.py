@@ -15,7 +15,7 @@ from halo_forge.config.load import Loaded
 from halo_forge.config.schemas import DemoConfig
 from halo_forge.core.events import Listener
 from halo_forge.demo.corpus import make_corpus, write_corpus
-from halo_forge.demo.jobs import Job, arguments, commands_of, run_jobs
+from halo_forge.demo.jobs import Job, arguments, run_jobs
 from halo_forge.demo.recipe import write_settings
 from halo_forge.demo.summary import differences, figures, raft_steps, test_prompts, unseen_figures
 from halo_forge.models.nano import build_nano_code_model
@@ -130,6 +130,6 @@ def _summarise(run: Run, config: DemoConfig, jobs: list[Job], seconds: dict[str,
         unseen={arm: unseen_figures(folder) for arm, folder in folders.items()},
         differences=differences(folders),
         seconds=seconds,
-        commands=dict(commands_of(jobs)),
+        commands={job.name: job.command for job in jobs},
         wall_s=wall_s,
     )
