@@ -124,6 +124,7 @@ class Job(NamedTuple):
         mounts: path inside -> host folder, shown read-only (a toolchain outside `/usr`, a cache).
         hidden: paths inside that appear as empty folders.
         env: its whole environment.
+        payload: bytes it finds on descriptor 5, positioned at their start; None gives it no such descriptor.
         report: whether it gets descriptor 3, whose bytes come back as `Outcome.report`.
     """
 
@@ -134,6 +135,7 @@ class Job(NamedTuple):
     mounts: Mapping[str, Path] = {}
     hidden: tuple[str, ...] = ()
     env: Mapping[str, str] = {}
+    payload: bytes | None = None
     report: bool = False
 
 
@@ -146,6 +148,7 @@ class Outcome(NamedTuple):
         stderr: likewise.
         report: what it wrote to descriptor 3, at most `report_bytes`.
         timed_out: it met the wall or the processor limit and was killed.
+        overdue: it met the wall limit before the processor limit: asleep, waiting, or on a busy machine.
         flooded: it wrote more than `output_bytes` or `report_bytes` and was killed.
         host_out_of_memory: it was killed while the kernel was killing processes for want of memory: a fault of ours.
         wall_s: seconds on the clock.
@@ -158,6 +161,7 @@ class Outcome(NamedTuple):
     stderr: bytes
     report: bytes
     timed_out: bool
+    overdue: bool
     flooded: bool
     host_out_of_memory: bool
     wall_s: float

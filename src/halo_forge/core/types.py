@@ -41,6 +41,8 @@ class Reference(Record):
         check: source that defines `check(candidate)`, as in HumanEval (Chen et al. 2021).
         setup: trusted source that the tests need and that runs before them.
         entry_point: the function the tests call, or the symbol a compiled program must define.
+        required: names that an answer must use in its code, comments and strings aside; without them it ignores the
+            prompt.
         stub: source the completion may continue (HumanEval gives the head of the function as the prompt).
         solution: a known correct answer, for checking the tests themselves.
     """
@@ -50,6 +52,7 @@ class Reference(Record):
     check: str | None = None
     setup: str = ""
     entry_point: str | None = None
+    required: tuple[str, ...] = ()
     stub: str = ""
     solution: str | None = None
 
@@ -143,6 +146,9 @@ class Verdict(Record):
         stage: the last stage entered; `passed` says whether it ended well.
         detail: for a person: the compiler's first message, the test that failed, …; bounded in length.
         fault: why there is no reward; None when there is one.
+        path: which of the verifier's ways judged it, where it has several, such as a stricter fallback; else `""`.
+        repeatable: False when a limit on the clock decided it, which depends on how busy the machine was; such a
+            verdict is not taken for another submission's.
         wall_s: seconds on the clock.
         cpu_s: seconds of processor time of the compiler, the program and the judge.
         peak_memory_mb: largest process, MiB, where the sandbox reports it.
@@ -153,6 +159,8 @@ class Verdict(Record):
     stage: Stage
     detail: str = ""
     fault: str | None = None
+    path: str = ""
+    repeatable: bool = True
     wall_s: float = 0.0
     cpu_s: float = 0.0
     peak_memory_mb: float | None = None

@@ -19,6 +19,7 @@ from halo_forge.sandbox.supervision import Ended, Watch, watch_all
 
 REPORT_DESCRIPTOR = 3
 STATUS_DESCRIPTOR = 4
+PAYLOAD_DESCRIPTOR = 5
 FREE_DESCRIPTORS_FROM = 20
 PRLIMIT = "/usr/bin/prlimit"
 
@@ -122,6 +123,8 @@ class IsolatedSandbox:
     def _start(self, slot: Slot, job: Job, ours: Descriptors, passed: Descriptors, stdout: int | None) -> Watch:
         stderr = _pipe_out(ours, passed, 2)
         channel = _pipe_out(ours, passed, REPORT_DESCRIPTOR) if job.report else None
+        if job.payload is not None:
+            passed.add(memory_file(job.payload), PAYLOAD_DESCRIPTOR)
         command = ours.keep(self._isolation.command(job, slot, passed))
         slot.start(command, passed)
         return Watch(slot, job.limits, stdout, stderr, channel)
@@ -139,6 +142,7 @@ class IsolatedSandbox:
             stderr=ended.stderr,
             report=ended.channel,
             timed_out=ended.overdue or out_of_time,
+            overdue=ended.overdue and not out_of_time,
             flooded=ended.flooded,
             host_out_of_memory=_host_out_of_memory(ended, status, killed),
             wall_s=ended.wall_s,

@@ -26,6 +26,7 @@ class Ruling(NamedTuple):
     passed: bool
     stage: Stage
     detail: str = ""
+    path: str = ""
 
 
 class Meter:
@@ -40,6 +41,7 @@ class Meter:
         self._started = time.monotonic()
         self.cpu_s = 0.0
         self.peak_memory_mb: float | None = None
+        self.repeatable = True
 
     @property
     def wall_s(self) -> float:
@@ -66,6 +68,7 @@ class Meter:
     def _counted(self, outcome: Outcome) -> Outcome:
         self.cpu_s += outcome.cpu_s
         self.peak_memory_mb = max(self.peak_memory_mb or 0.0, outcome.peak_memory_mb)
+        self.repeatable &= not outcome.overdue
         if outcome.host_out_of_memory:
             raise EnvironmentFault("the machine ran out of memory while a program was checked: use fewer workers")
         return outcome
@@ -125,6 +128,8 @@ class ProgramVerifier(ABC):
             stage=ruling.stage,
             detail=shortened(ruling.detail),
             fault=fault,
+            path=ruling.path,
+            repeatable=meter.repeatable,
             wall_s=meter.wall_s,
             cpu_s=meter.cpu_s,
             peak_memory_mb=meter.peak_memory_mb,
