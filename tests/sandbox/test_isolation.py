@@ -193,7 +193,7 @@ def test_limits_alone_still_bound_a_program(tmp_path: Path) -> None:
 def test_a_missing_bubblewrap_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bubblewrap.shutil, "which", lambda name: None if name == "bwrap" else f"/usr/bin/{name}")
     with pytest.raises(EnvironmentFault, match=r"apt-get install bubblewrap.*--sandbox limits"):
-        open_sandbox()
+        open_sandbox("bubblewrap")
 
 
 def test_a_bubblewrap_that_does_not_work_is_never_replaced_silently(
@@ -203,7 +203,8 @@ def test_a_bubblewrap_that_does_not_work_is_never_replaced_silently(
     tmp_path.chmod(0o755)
     for folder in takewhile(lambda folder: folder != Path(gettempdir()), tmp_path.parents):
         folder.chmod(0o755)
-    broken.write_text('#!/bin/sh\n[ "$1" = --help ] && echo --size && exit\necho "bwrap: No permissions" >&2; exit 1\n')
+    options = "--as-pid-1 --cap-add --perms"
+    broken.write_text(f'#!/bin/sh\n[ "$1" = --help ] && echo {options} && exit\necho "No permissions" >&2; exit 1\n')
     broken.chmod(0o755)
     real = bubblewrap.shutil.which
     monkeypatch.setattr(bubblewrap.shutil, "which", lambda name: str(broken) if name == "bwrap" else real(name))
@@ -221,7 +222,7 @@ def test_a_closed_sandbox_takes_no_jobs() -> None:
 def test_a_dead_launcher_is_a_fault_and_is_replaced() -> None:
     with open_sandbox() as sandbox:
         slot = sandbox._slots._idle[0]
-        slot._process.kill()
+        signal.pidfd_send_signal(slot._main, signal.SIGKILL)
         slot._process.wait()
         with pytest.raises(EnvironmentFault, match="launcher"):
             sandbox.run(Job(("/bin/true",), Limits()))

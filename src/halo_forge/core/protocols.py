@@ -99,7 +99,7 @@ class Trainer(Protocol):
 
 
 class Limits(BaseModel):
-    """What one sandboxed program may use."""
+    """What one sandboxed program may use; without disk it has no work folder at all."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -108,22 +108,37 @@ class Limits(BaseModel):
     memory_mb: int = Field(default=1024, ge=16)
     processes: int = Field(default=32, ge=1)
     open_files: int = Field(default=64, ge=8)
-    disk_mb: int = Field(default=64, ge=1)
+    disk_mb: int = Field(default=64, ge=0)
     output_bytes: int = Field(default=65_536, ge=1)
     report_bytes: int = Field(default=1_048_576, ge=1)
+
+
+class Image(NamedTuple):
+    """A warm Python: an interpreter that has loaded modules and scripts, and of which each job gets a copy.
+
+    Args:
+        name: jobs that must not meet in one process, such as a judge's and a candidate's, have images of different names.
+        modules: modules of the standard library that are imported beforehand.
+        scripts: (module name, source); each has a function `main()` that a job runs.
+    """
+
+    name: str
+    modules: tuple[str, ...] = ()
+    scripts: tuple[tuple[str, str], ...] = ()
 
 
 class Job(NamedTuple):
     """A program for the sandbox.
 
     Args:
-        argv: program (an absolute path inside the sandbox) and arguments.
+        argv: program (an absolute path inside the sandbox) and arguments; with an image, the name of its script first.
         limits: what it may use.
         stdin: bytes for its standard input.
         files: relative name -> content, laid read-only and executable into `/job`.
         mounts: path inside -> host folder, shown read-only (a toolchain outside `/usr`, a cache).
         hidden: paths inside that appear as empty folders.
-        env: its whole environment.
+        env: its whole environment; that of an image is fixed.
+        image: the warm Python it runs in, None for a program.
         payload: bytes it finds on descriptor 5, positioned at their start; None gives it no such descriptor.
         report: whether it gets descriptor 3, whose bytes come back as `Outcome.report`.
     """
@@ -135,8 +150,27 @@ class Job(NamedTuple):
     mounts: Mapping[str, Path] = {}
     hidden: tuple[str, ...] = ()
     env: Mapping[str, str] = {}
+    image: Image | None = None
     payload: bytes | None = None
     report: bool = False
+
+
+class Python(NamedTuple):
+    """A Python inside the sandbox: its standard library, and no packages.
+
+    Args:
+        program: its path inside.
+        version: such as `3.11.7`.
+        mounts: path inside -> host folder, when it is not part of the system.
+        hidden: its folders of installed packages.
+        env: the environment it needs.
+    """
+
+    program: str
+    version: str
+    mounts: Mapping[str, Path]
+    hidden: tuple[str, ...]
+    env: Mapping[str, str]
 
 
 class Outcome(NamedTuple):
@@ -182,6 +216,11 @@ class Sandbox(Protocol):
     @property
     def tier(self) -> str:
         """The isolation in force, such as `bubblewrap`; shown by `halo-forge info` and kept in every run."""
+        ...
+
+    @property
+    def python(self) -> Python:
+        """The Python inside, of which images are made."""
         ...
 
     def run(self, job: Job) -> Outcome:

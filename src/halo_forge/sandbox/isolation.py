@@ -1,4 +1,4 @@
-"""What the two tiers share: the sandbox that starts commands in launchers and says how they ended."""
+"""The sandbox that every tier shares: it hands jobs to launchers, watches them, and says how they ended."""
 
 from __future__ import annotations
 
@@ -8,51 +8,18 @@ import os
 import resource
 import signal
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
-from typing import Protocol
 
 from halo_forge.core.errors import EnvironmentFault
-from halo_forge.core.protocols import Exchange, Job, Limits, Outcome
+from halo_forge.core.protocols import Exchange, Job, Limits, Outcome, Python
 from halo_forge.sandbox.descriptors import Descriptors, descriptors, memory_file
-from halo_forge.sandbox.slots import Command, Report, Slot, SlotPool
+from halo_forge.sandbox.slots import Isolation, Slot, SlotPool
 from halo_forge.sandbox.supervision import Ended, Watch, watch_all
 
 REPORT_DESCRIPTOR = 3
-STATUS_DESCRIPTOR = 4
 PAYLOAD_DESCRIPTOR = 5
-FREE_DESCRIPTORS_FROM = 20
-PRLIMIT = "/usr/bin/prlimit"
-
-
-class Isolation(Protocol):
-    """One way to fence a program in."""
-
-    @property
-    def tier(self) -> str:
-        """Its name."""
-        ...
-
-    def command(self, job: Job, slot: Slot, passed: Descriptors) -> AbstractContextManager[Command]:
-        """Return the command for a job; leaving the context removes what was laid out for it.
-
-        Args:
-            job: the program.
-            slot: the launcher that will start it.
-            passed: where to add further descriptors; numbers from `FREE_DESCRIPTORS_FROM` are free.
-        """
-        ...
-
-    def exit_status(self, report: Report, stderr: bytes) -> int:
-        """Return the program's own exit status, negative for the signal that ended it.
-
-        Raises:
-            EnvironmentFault: the isolation failed before the program started.
-        """
-        ...
-
-    def peak_memory_mb(self, report: Report) -> float:
-        """Return the size of the largest process, MiB."""
-        ...
+ERROR_DESCRIPTOR = 6
+FILES_A_JOB = 200
+MEGABYTE = 1 << 20
 
 
 class IsolatedSandbox:
@@ -60,11 +27,13 @@ class IsolatedSandbox:
 
     Args:
         isolation: the tier in force.
+        python: the interpreter that launchers and images run on.
     """
 
-    def __init__(self, isolation: Isolation) -> None:
+    def __init__(self, isolation: Isolation, python: Python) -> None:
+        self.python = python
         self._isolation = isolation
-        self._slots = SlotPool()
+        self._slots = SlotPool(isolation, python)
 
     @property
     def tier(self) -> str:
@@ -79,11 +48,12 @@ class IsolatedSandbox:
         """
         with _boundary(), self._slot(job) as slot, descriptors() as ours:
             with descriptors() as passed:
-                passed.add(memory_file(job.stdin), 0)
+                if job.stdin:
+                    passed.add(memory_file(job.stdin), 0)
                 stdout = _pipe_out(ours, passed, 1)
-                watch = self._start(slot, job, ours, passed, stdout)
+                watch = _start(slot, job, ours, passed, stdout)
             watch_all([watch], watch)
-            return self._outcome(watch, job.limits)
+            return _outcome(watch, job.limits)
 
     def converse(self, judge: Job, candidate: Job) -> Exchange:
         """Run two programs joined by their standard input and output; `stdin` of both jobs is ignored.
@@ -95,10 +65,10 @@ class IsolatedSandbox:
             with descriptors() as to_judge, descriptors() as to_candidate:
                 _join(to_candidate, to_judge)
                 _join(to_judge, to_candidate)
-                candidate_watch = self._start(second, candidate, ours, to_candidate, None)
-                judge_watch = self._start(first, judge, ours, to_judge, None)
+                candidate_watch = _start(second, candidate, ours, to_candidate, None)
+                judge_watch = _start(first, judge, ours, to_judge, None)
             watch_all([judge_watch, candidate_watch], judge_watch)
-            return Exchange(self._outcome(judge_watch, judge.limits), self._outcome(candidate_watch, candidate.limits))
+            return Exchange(_outcome(judge_watch, judge.limits), _outcome(candidate_watch, candidate.limits))
 
     def close(self) -> None:
         """End the helper processes; further runs are errors."""
@@ -112,7 +82,7 @@ class IsolatedSandbox:
 
     @contextlib.contextmanager
     def _slot(self, job: Job) -> Iterator[Slot]:
-        slot = self._slots.take(job.mounts.values())
+        slot = self._slots.take(job)
         sound = False
         try:
             yield slot
@@ -120,56 +90,71 @@ class IsolatedSandbox:
         finally:
             self._slots.give_back(slot, sound=sound)
 
-    def _start(self, slot: Slot, job: Job, ours: Descriptors, passed: Descriptors, stdout: int | None) -> Watch:
-        stderr = _pipe_out(ours, passed, 2)
-        channel = _pipe_out(ours, passed, REPORT_DESCRIPTOR) if job.report else None
-        if job.payload is not None:
-            passed.add(memory_file(job.payload), PAYLOAD_DESCRIPTOR)
-        command = ours.keep(self._isolation.command(job, slot, passed))
-        slot.start(command, passed)
-        return Watch(slot, job.limits, stdout, stderr, channel)
 
-    def _outcome(self, watch: Watch, limits: Limits) -> Outcome:
-        ended = watch.ended
-        if ended is None:
-            raise EnvironmentFault("a sandboxed program was left before its end")
-        killed = ended.overdue or ended.flooded or watch.killed
-        status = -signal.SIGKILL if killed else self._isolation.exit_status(ended.report, ended.stderr)
-        out_of_time = status == -signal.SIGXCPU or ended.report.cpu_s >= limits.cpu_s
-        return Outcome(
-            exit_status=status,
-            stdout=ended.stdout,
-            stderr=ended.stderr,
-            report=ended.channel,
-            timed_out=ended.overdue or out_of_time,
-            overdue=ended.overdue and not out_of_time,
-            flooded=ended.flooded,
-            host_out_of_memory=_host_out_of_memory(ended, status, killed),
-            wall_s=ended.wall_s,
-            cpu_s=ended.report.cpu_s,
-            peak_memory_mb=self._isolation.peak_memory_mb(ended.report),
-        )
+def _start(slot: Slot, job: Job, ours: Descriptors, passed: Descriptors, stdout: int | None) -> Watch:
+    stderr = _pipe_out(ours, passed, 2)
+    channel = _pipe_out(ours, passed, REPORT_DESCRIPTOR) if job.report else None
+    if job.payload is not None:
+        passed.add(memory_file(job.payload), PAYLOAD_DESCRIPTOR)
+    if len(job.files) > FILES_A_JOB:
+        raise EnvironmentFault(f"a sandboxed program cannot have {len(job.files)} files, at most {FILES_A_JOB}")
+    request = {
+        "argv": job.argv,
+        "env": job.env,
+        "script": job.image is not None,
+        "files": list(job.files),
+        "folder": "/work" if job.limits.disk_mb else "/",
+        "disk_mb": job.limits.disk_mb,
+        "limits": resource_limits(job.limits),
+        "error_target": ERROR_DESCRIPTOR,
+    }
+    with descriptors() as files:
+        for number, content in enumerate(job.files.values()):
+            files.add(memory_file(content), number)
+        slot.start(request, files.sources, passed)
+    return Watch(slot, job.limits, stdout, stderr, channel)
 
 
-def limit_command(limits: Limits) -> tuple[str, ...]:
-    """Return the prefix that sets resource limits on a command, none above what we may set ourselves."""
-    megabyte = 1 << 20
+def _outcome(watch: Watch, limits: Limits) -> Outcome:
+    ended = watch.ended
+    if ended is None:
+        raise EnvironmentFault("a sandboxed program was left before its end")
+    killed = ended.overdue or ended.flooded or watch.killed
+    status = -signal.SIGKILL if killed else ended.report.status
+    out_of_time = status == -signal.SIGXCPU or ended.report.cpu_s >= limits.cpu_s
+    return Outcome(
+        exit_status=status,
+        stdout=ended.stdout,
+        stderr=ended.stderr,
+        report=ended.channel,
+        timed_out=ended.overdue or out_of_time,
+        overdue=ended.overdue and not out_of_time,
+        flooded=ended.flooded,
+        host_out_of_memory=_host_out_of_memory(ended, status, killed),
+        wall_s=ended.wall_s,
+        cpu_s=ended.report.cpu_s,
+        peak_memory_mb=ended.report.peak_mb,
+    )
+
+
+def resource_limits(limits: Limits) -> dict[str, tuple[int, int]]:
+    """Return soft and hard values of a job's resource limits, none above what we may set ourselves."""
     cpu_s = math.ceil(limits.cpu_s)
     wanted = {
-        "as": (resource.RLIMIT_AS, limits.memory_mb * megabyte),
+        "memory": (resource.RLIMIT_AS, limits.memory_mb * MEGABYTE),
         "core": (resource.RLIMIT_CORE, 0),
         "cpu": (resource.RLIMIT_CPU, cpu_s),
-        "fsize": (resource.RLIMIT_FSIZE, limits.disk_mb * megabyte),
-        "nofile": (resource.RLIMIT_NOFILE, limits.open_files),
-        "nproc": (resource.RLIMIT_NPROC, limits.processes),
+        "file": (resource.RLIMIT_FSIZE, limits.disk_mb * MEGABYTE),
+        "open_files": (resource.RLIMIT_NOFILE, limits.open_files),
+        "processes": (resource.RLIMIT_NPROC, limits.processes),
     }
-    flags = []
+    values = {}
     for name, (kind, value) in wanted.items():
         hard = resource.getrlimit(kind)[1]
         soft = value if hard == resource.RLIM_INFINITY else min(value, hard)
         grace = 1 if name == "cpu" and soft == value and hard != value else 0
-        flags.append(f"--{name}={soft}:{soft + grace}")
-    return (PRLIMIT, *flags, "--")
+        values[name] = (soft, soft + grace)
+    return values
 
 
 def _pipe_out(ours: Descriptors, passed: Descriptors, target: int) -> int:

@@ -2,39 +2,80 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import signal
 import socket
+import struct
 import subprocess
 import sys
 import threading
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from halo_forge.core.errors import EnvironmentFault
+from halo_forge.core.protocols import Image, Job, Python
 from halo_forge.sandbox.descriptors import Descriptors
 
 SPARE_UIDS = range(64_100, 64_900)
 START_LIMIT_S = 30.0
 SHOWN = Path("/mnt")
+ENTER = Path(__file__).with_name("enter.py")
 LAUNCHER = Path(__file__).with_name("launcher.py")
+IDLE_LAUNCHERS = 64
+NO_IMAGE = Image("")
 
 
-class Command(NamedTuple):
-    """What a launcher is asked to start.
+class Spec(NamedTuple):
+    """What makes one launcher different from another.
 
     Args:
-        argv: program with an absolute path, and arguments.
+        mounts: (path inside, host folder), sorted.
+        hidden: paths inside that appear as empty folders.
+        image: the scripts and modules it has loaded.
+    """
+
+    mounts: tuple[tuple[str, Path], ...]
+    hidden: tuple[str, ...]
+    image: Image
+
+
+class Enclosure(NamedTuple):
+    """A launcher's surroundings.
+
+    Args:
+        argv: what the launcher's own command line is appended to.
+        program: the path of its Python in there.
         env: its environment.
-        status_target: the descriptor on which bubblewrap notes the fate of its program, None without bubblewrap.
-        sweep: whether leftover processes have to be looked for and killed one by one.
+        settings: what its fence wants to know.
     """
 
     argv: tuple[str, ...]
+    program: str
     env: Mapping[str, str]
-    status_target: int | None
-    sweep: bool
+    settings: Mapping[str, Any]
+
+
+class Isolation(Protocol):
+    """One way to fence programs in: a tier."""
+
+    @property
+    def tier(self) -> str:
+        """Its name."""
+        ...
+
+    def enclose(self, python: Python, mounts: Mapping[str, Path], hidden: Sequence[str], *, spare: bool) -> Enclosure:
+        """Return the surroundings of a launcher.
+
+        Args:
+            python: the interpreter it runs on.
+            mounts: path inside -> folder as the launcher's user sees it.
+            hidden: paths inside that appear as empty folders.
+            spare: whether the launcher is a spare user.
+        """
+        ...
 
 
 class Report(NamedTuple):
@@ -42,65 +83,94 @@ class Report(NamedTuple):
 
     Args:
         status: exit status of the started program, negative for a signal.
-        notes: what the program wrote to `status_target`.
-        cpu_s: processor seconds of everything reaped.
-        main_mb: largest of the started program and those it waited for, MiB.
-        inner_mb: largest of the processes that it left to the launcher, MiB.
+        cpu_s: processor seconds of all of its processes.
+        peak_mb: largest of its processes, MiB, at least the launcher's own size.
     """
 
     status: int
-    notes: str
     cpu_s: float
-    main_mb: float
-    inner_mb: float
+    peak_mb: float
 
 
 class Slot:
     """One launcher process.
 
     Args:
-        uid: the spare user it becomes, or None to remain who we are.
-        folders: host folders that this user shall see although it cannot reach them.
+        spec: what it is for.
+        isolation: the tier.
+        python: the interpreter it runs on.
+
+    Raises:
+        EnvironmentFault: it does not start.
     """
 
-    def __init__(self, uid: int | None, folders: Sequence[Path]) -> None:
-        self.uid = uid
-        self._shown = {folder: SHOWN / str(number) for number, folder in enumerate(folders)}
+    def __init__(self, spec: Spec, isolation: Isolation, python: Python) -> None:
+        self.spec = spec
+        hard_to_reach = [folder for _, folder in spec.mounts if os.geteuid() == 0 and not _open_to_all(folder)]
+        shown = {folder: SHOWN / str(number) for number, folder in enumerate(hard_to_reach)}
+        mounts = {inside: shown.get(folder, folder) for inside, folder in spec.mounts}
+        enclosure = isolation.enclose(python, mounts, spec.hidden, spare=os.geteuid() == 0)
+        self._uid = SpareUid() if os.geteuid() == 0 else None
         self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
-            words = (LAUNCHER, theirs.fileno(), -1 if uid is None else uid, *folders)
-            argv = [sys.executable, "-I", "-S", "-B", *map(str, words)]
-            self._process = subprocess.Popen(
-                argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-                pass_fds=[theirs.fileno()], env={}, cwd="/", start_new_session=True,
-            )  # fmt: skip
+            self._process = self._started(enclosure, hard_to_reach, theirs.fileno())
+        self._main = self._greeted(enclosure, spec.image)
+
+    def _started(self, enclosure: Enclosure, folders: Sequence[Path], control: int) -> subprocess.Popen[bytes]:
+        argv = [*enclosure.argv, enclosure.program, "-s", "-S", "-B", "-X", "utf8", "-", str(control)]
+        if self._uid:
+            entry = [sys.executable, "-I", "-S", "-B", str(ENTER), str(self._uid.number), *map(str, folders), "--"]
+            argv = [*entry, *argv]
+        process = subprocess.Popen(
+            argv, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, pass_fds=[control],
+            env=dict(enclosure.env), cwd="/", start_new_session=True,
+        )  # fmt: skip
+        assert process.stdin is not None
+        with contextlib.suppress(BrokenPipeError), process.stdin as source:
+            source.write(LAUNCHER.read_bytes())
+        process.stdin = None
+        return process
+
+    def _greeted(self, enclosure: Enclosure, image: Image) -> int:
+        """Send the settings and wait until the launcher is ready; return a handle of its process."""
+        settings = {**enclosure.settings, "modules": image.modules, "scripts": dict(image.scripts)}
         self.control.settimeout(START_LIMIT_S)
-        if self._receive() != b"ready":
-            self.control.close()
-            raise EnvironmentFault(f"the sandbox's launcher did not start: {self._last_words()}")
+        self.control.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+        with contextlib.suppress(OSError):
+            self.control.send(json.dumps(settings).encode())
+            message, ancillary, _, _ = self.control.recvmsg(64, socket.CMSG_SPACE(struct.calcsize("3i")))
+            if message == b"ready":
+                self.control.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 0)
+                process, _, _ = struct.unpack("3i", ancillary[0][2])
+                return os.pidfd_open(process)
+        self.control.close()
+        if self._uid:
+            self._uid.release()
+        raise EnvironmentFault(f"the sandbox cannot be set up: its launcher did not start: {self._last_words()}")
 
-    def shows(self, folders: Collection[Path]) -> bool:
-        """Tell whether all of these folders can be seen."""
-        return self._shown.keys() >= set(folders)
-
-    def place(self, folder: Path) -> Path:
-        """Return where the program's user sees a host folder."""
-        return self._shown.get(folder, folder)
-
-    def start(self, command: Command, descriptors: Descriptors) -> None:
+    def start(self, request: Mapping[str, Any], files: Sequence[int], passed: Descriptors) -> None:
         """Start a job.
+
+        Args:
+            request: see `launcher.py`.
+            files: descriptors of the contents of its files.
+            passed: descriptors for the program.
 
         Raises:
             EnvironmentFault: the launcher is gone.
         """
-        request = {**command._asdict(), "targets": descriptors.targets}
         try:
-            socket.send_fds(self.control, [json.dumps(request).encode()], descriptors.sources)
+            message = json.dumps({**request, "targets": passed.targets}).encode()
+            socket.send_fds(self.control, [message], [*files, *passed.sources])
         except OSError as error:
             raise EnvironmentFault(f"the sandbox's launcher cannot take a job: {error}") from error
 
     def kill(self) -> None:
-        """Ask for the end of the running job."""
+        """Ask for the end of the running job.
+
+        Raises:
+            EnvironmentFault: the launcher is gone.
+        """
         try:
             self.control.send(b"kill")
         except OSError as error:
@@ -112,16 +182,16 @@ class Slot:
         Raises:
             EnvironmentFault: the launcher died, or could not start the program.
         """
-        message = self._receive()
+        try:
+            message = self.control.recv(1 << 20)
+        except OSError:
+            message = b""
         if not message:
             raise EnvironmentFault(f"the sandbox's launcher died: {self._last_words()}")
         fields: dict[str, Any] = json.loads(message)
         if "error" in fields:
-            raise EnvironmentFault(f"the sandbox cannot start a process: {fields['error']}")
-        mb = 1 / 1024
-        return Report(
-            fields["status"], fields["notes"], fields["cpu_s"], fields["main_kb"] * mb, fields["inner_kb"] * mb
-        )
+            raise EnvironmentFault(f"the sandbox cannot be set up for a program: {fields['error']}")
+        return Report(fields["status"], fields["cpu_s"], fields["peak_kb"] / 1024)
 
     def close(self) -> None:
         """End the launcher and whatever it runs."""
@@ -131,14 +201,16 @@ class Slot:
         try:
             self._process.wait(timeout=5)
         except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+            self._end()
+        os.close(self._main)
+        if self._uid:
+            self._uid.release()
 
-    def _receive(self) -> bytes:
-        try:
-            return self.control.recv(1 << 20)
-        except OSError:
-            return b""
+    def _end(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self._main, signal.SIGKILL)
+        self._process.kill()
+        self._process.wait()
 
     def _last_words(self) -> str:
         self._process.kill()
@@ -147,52 +219,76 @@ class Slot:
         return lines[-1] if lines else f"exit status {self._process.returncode}"
 
 
+class SpareUid:
+    """A user id that nothing else on this machine runs under, as far as halo-forge goes.
+
+    The claim is a name in the kernel's table of abstract sockets, which goes when its process does.
+
+    Raises:
+        EnvironmentFault: all of them are taken.
+    """
+
+    def __init__(self) -> None:
+        self._claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        for number in SPARE_UIDS:
+            with contextlib.suppress(OSError):
+                self._claim.bind(f"\0halo-forge-uid-{number}")
+                self.number = number
+                return
+        self._claim.close()
+        raise EnvironmentFault(f"all {len(SPARE_UIDS)} user ids for sandboxed programs are in use: end some runs")
+
+    def release(self) -> None:
+        """Let others have it."""
+        self._claim.close()
+
+
 class SlotPool:
-    """Idle launchers; a job takes one and gives it back.
+    """Idle launchers; a job takes one that fits and gives it back.
 
     As root every launcher becomes a spare user of its own, so that jobs side by side share neither files nor signals.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, isolation: Isolation, python: Python) -> None:
+        self._isolation = isolation
+        self._python = python
         self._lock = threading.Lock()
         self._idle: list[Slot] = []
-        self._started = 0
-        self._folders: dict[Path, None] = {}
         self._closed = False
 
-    def take(self, folders: Collection[Path] = ()) -> Slot:
-        """Return an idle launcher, starting one if there is none.
-
-        Args:
-            folders: host folders that its program has to see.
+    def take(self, job: Job) -> Slot:
+        """Return an idle launcher that fits a job, starting one if there is none.
 
         Raises:
             EnvironmentFault: it cannot be started.
         """
+        spec = self._spec(job)
         with self._lock:
             if self._closed:
                 raise EnvironmentFault("the sandbox is closed")
-            hard_to_reach = [folder for folder in folders if os.geteuid() == 0 and not _open_to_all(folder)]
-            for slot in self._idle:
-                if slot.shows(hard_to_reach):
+            for slot in reversed(self._idle):
+                if slot.spec == spec:
                     self._idle.remove(slot)
                     return slot
-            number = self._started
-            self._started += 1
-            self._folders |= dict.fromkeys(hard_to_reach)
         try:
-            return Slot(_spare_uid(number), tuple(self._folders))
+            return Slot(spec, self._isolation, self._python)
         except OSError as error:
-            raise EnvironmentFault(f"the sandbox's launcher cannot be started: {error}") from error
+            raise EnvironmentFault(f"the sandbox cannot be set up: its launcher cannot be started: {error}") from error
+
+    def _spec(self, job: Job) -> Spec:
+        mounts = {**self._python.mounts, **job.mounts}
+        hidden = tuple(dict.fromkeys((*self._python.hidden, *job.hidden)))
+        return Spec(tuple(sorted(mounts.items())), hidden, job.image or NO_IMAGE)
 
     def give_back(self, slot: Slot, *, sound: bool) -> None:
-        """Return a launcher; one that is not sound is ended."""
+        """Return a launcher; one that is not sound is ended, and so is the one longest idle when there are many."""
+        surplus = [slot]
         with self._lock:
-            keep = sound and not self._closed
-            if keep:
+            if sound and not self._closed:
                 self._idle.append(slot)
-        if not keep:
-            slot.close()
+                surplus = [self._idle.pop(0)] if len(self._idle) > IDLE_LAUNCHERS else []
+        for one in surplus:
+            one.close()
 
     def close(self) -> None:
         """End all idle launchers; those at work end when they are given back."""
@@ -201,13 +297,6 @@ class SlotPool:
             idle, self._idle = self._idle, []
         for slot in idle:
             slot.close()
-
-
-def _spare_uid(number: int) -> int | None:
-    """Return an unused user id for the launcher of that number, or None when we are not root."""
-    if os.geteuid() != 0:
-        return None
-    return SPARE_UIDS[(os.getpid() * 16 + number) % len(SPARE_UIDS)]
 
 
 def _open_to_all(folder: Path) -> bool:

@@ -1,0 +1,151 @@
+"""Launchers serve one job after the other: nothing of one may reach, harm or inform the next."""
+
+import json
+
+import pytest
+
+from halo_forge.core.protocols import Image, Job, Limits, Outcome
+from halo_forge.sandbox import open_sandbox
+from halo_forge.sandbox.isolation import IsolatedSandbox
+
+MARK = "left-by-an-earlier-job"
+PLAY = """
+import os, sys
+def main():
+    exec(os.read(5, 1 << 20).decode(), {"__name__": "job"})
+    sys.stdout.flush()
+"""
+IMAGE = Image("reuse", ("json",), (("play", PLAY),))
+
+LEAVES = {
+    "a file": f"open('/work/{MARK}', 'w').write('x')",
+    "a file in /tmp": f"open('/tmp/{MARK}', 'w').write('x')",
+    "an attribute of the work folder": f"import os; os.setxattr('/work', 'user.{MARK}', b'x')",
+    "the work folder's mode": "import os; os.chmod('/work', 0o777)",
+    "a file in /job": f"open('/job/{MARK}', 'w').write('x')",
+    "a process": "import os, time\nif os.fork() == 0:\n    os.setsid()\n    time.sleep(60)",
+    "a server on an abstract socket": (
+        "import os, socket, time\n"
+        "if os.fork() == 0:\n"
+        "    s = socket.socket(socket.AF_UNIX); s.bind(b'\\0left'); s.listen(); time.sleep(60)\n"
+        "time.sleep(0.2)"
+    ),
+    "a lower priority": "import os; os.nice(5); os.setpriority(os.PRIO_PROCESS, 1, 9)",
+    "the priority of all of the user's processes": "import os; os.setpriority(os.PRIO_USER, 0, 9)",
+    "a smaller set of processors": "import os; os.sched_setaffinity(1, {0}); os.sched_setaffinity(os.getppid(), {0})",
+    "limits on the launcher": "import resource; resource.prlimit(1, resource.RLIMIT_NOFILE, (3, 3))",
+    "signals to the launcher": (
+        "import os\n"
+        "for number in range(1, 65):\n"
+        "    for target in (1, os.getppid(), 0, -1):\n"
+        "        try:\n"
+        "            if number not in (9, 19) or target != 0: os.kill(target, number)\n"
+        "        except OSError: pass\n"
+    ),
+    "a changed module": "import json, sys; json.loads = None; sys.modules['left'] = json",
+    "a changed builtin": "import builtins; builtins.left = 1",
+    "an environment variable": "import os; os.environ['LEFT'] = '1'; os.putenv('LEFT', '1')",
+    "a timer": "import signal; signal.setitimer(signal.ITIMER_REAL, 0.05); signal.pthread_sigmask(0, {2})",
+    "memory that was never freed": f"keep = ['{MARK}' * 100] * 100",
+}
+LOOKS = """
+import builtins, gc, json, os, resource, signal, socket, sys
+found = {}
+found["work"] = os.listdir("/work") + os.listdir("/tmp") + os.listdir("/job")
+found["attributes"] = os.listxattr("/work")
+found["mode"] = os.stat("/work").st_mode
+try:
+    os.kill(-1, 0)
+    found["processes"] = "some"
+except OSError as error:
+    found["processes"] = type(error).__name__
+try:
+    socket.socket(socket.AF_UNIX).connect(b"\\0left")
+    found["server"] = "answers"
+except OSError:
+    found["server"] = "gone"
+found["nice"] = os.nice(0)
+found["processors"] = sorted(os.sched_getaffinity(0))
+found["limits"] = [resource.getrlimit(kind) for kind in range(16)]
+found["timer"] = signal.getitimer(signal.ITIMER_REAL)
+found["mask"] = [int(number) for number in signal.pthread_sigmask(0, set())]
+found["environment"] = dict(os.environ)
+found["modules"] = [str(json.loads), "left" in sys.modules, hasattr(builtins, "left")]
+found["descriptors"] = []
+for number in range(300):
+    try:
+        os.fstat(number)
+        found["descriptors"].append(number)
+    except OSError:
+        pass
+found["memory"] = any("%s" in text for text in gc.get_objects() if type(text) is str)
+print(json.dumps(found))
+""" % ("left-by-" + "an-earlier-job")
+
+
+@pytest.fixture(scope="module")
+def sandbox():  # type: ignore[no-untyped-def]
+    with open_sandbox("bubblewrap") as opened:
+        yield opened
+
+
+def play(sandbox: IsolatedSandbox, source: str) -> Outcome:
+    return sandbox.run(Job(("play",), Limits(processes=20), image=IMAGE, payload=source.encode()))
+
+
+def looked(sandbox: IsolatedSandbox) -> dict[str, object]:
+    outcome = play(sandbox, LOOKS)
+    assert outcome.exit_status == 0, outcome.stderr
+    found = json.loads(outcome.stdout)
+    assert isinstance(found, dict)
+    found["modules"][0] = found["modules"][0].partition(" at ")[0]
+    return found
+
+
+@pytest.mark.parametrize("leftover", LEAVES)
+def test_nothing_is_left_for_the_next_job(sandbox: IsolatedSandbox, leftover: str) -> None:
+    before = looked(sandbox)
+    slot = sandbox._slots._idle[-1]
+    play(sandbox, LEAVES[leftover])
+    assert looked(sandbox) == before
+    assert sandbox._slots._idle[-1] is slot, "the launcher did not survive"
+
+
+def found_in_memory(sandbox: IsolatedSandbox, text: str, also: str = "") -> int:
+    """Return on how many pages near the heap a text is found, by a job that holds the text itself only once."""
+    search = f"""
+import ctypes, gc, os
+{also}
+needle = bytes(c - 1 for c in {[ord(c) + 1 for c in text]})
+libc = ctypes.CDLL(None)
+reader, writer = os.pipe()
+hits = 0
+begin = id(gc) >> 24 << 24
+for page in range(begin, begin + (32 << 20), 4096):
+    if libc.write(writer, ctypes.c_void_p(page), 4096) == 4096:
+        hits += needle in os.read(reader, 4096)
+print(hits)
+"""
+    return int(play(sandbox, search).stdout)
+
+
+def test_a_copy_does_not_find_what_an_earlier_copy_was_given(sandbox: IsolatedSandbox) -> None:
+    secret, never_given = "expected-value-4711", "another-value-0815x"
+    play(sandbox, f"x = '{secret}'")
+    assert found_in_memory(sandbox, secret) == found_in_memory(sandbox, never_given)
+    assert found_in_memory(sandbox, secret, f"keep = '{secret}' * 2") > found_in_memory(sandbox, never_given)
+
+
+def test_a_fork_bomb_does_not_starve_the_next_job(sandbox: IsolatedSandbox) -> None:
+    bomb = "import os\nwhile True:\n    try: os.fork()\n    except OSError: pass"
+    outcome = sandbox.run(Job(("play",), Limits(processes=20, wall_s=1, cpu_s=1), image=IMAGE, payload=bomb.encode()))
+    assert outcome.timed_out
+    assert play(sandbox, "import os; print(sum(os.fork() > 0 for _ in range(2)))").exit_status == 0
+
+
+def test_images_of_different_names_never_share_a_process(sandbox: IsolatedSandbox) -> None:
+    play(sandbox, "1")
+    first = sandbox._slots._idle[-1]
+    other = Job(("play",), Limits(), image=IMAGE._replace(name="another"), payload=b"1")
+    sandbox.run(other)
+    assert sandbox._slots._idle[-1] is not first
