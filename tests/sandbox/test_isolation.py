@@ -156,11 +156,13 @@ def test_a_program_cannot_pretend_that_the_sandbox_failed(sandbox: IsolatedSandb
 def test_a_kill_while_the_machine_lacks_memory_is_told_apart(
     sandbox: IsolatedSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    counts = iter((3, 4))
-    monkeypatch.setattr("halo_forge.sandbox.supervision.oom_kills", lambda: next(counts))
-    assert shell(sandbox, "kill -9 $$").host_out_of_memory
-    counts = iter((4, 5))
+    kills = sandbox._shortage._count
+    monkeypatch.setattr("halo_forge.sandbox.supervision.oom_kills", lambda: kills)
+    assert not shell(sandbox, "kill -9 $$").host_out_of_memory
+    kills += 1
     assert not shell(sandbox, "exit 9").host_out_of_memory
+    assert shell(sandbox, "kill -9 $$").host_out_of_memory
+    assert not shell(sandbox, "kill -9 $$").host_out_of_memory
 
 
 def test_what_cannot_be_set_up_is_a_fault(sandbox: IsolatedSandbox) -> None:

@@ -139,6 +139,8 @@ class Job(NamedTuple):
         hidden: paths inside that appear as empty folders.
         env: its whole environment; that of an image is fixed.
         image: the warm Python it runs in, None for a program.
+        inline: a trusted script's function `serve(payload, reader, writer) -> str` answers in the warm Python itself,
+            without a copy; its result is the report. For scripts alone that run nothing of a program's.
         payload: bytes it finds on descriptor 5, positioned at their start; None gives it no such descriptor.
         report: whether it gets descriptor 3, whose bytes come back as `Outcome.report`.
     """
@@ -151,6 +153,7 @@ class Job(NamedTuple):
     hidden: tuple[str, ...] = ()
     env: Mapping[str, str] = {}
     image: Image | None = None
+    inline: bool = False
     payload: bytes | None = None
     report: bool = False
 

@@ -69,9 +69,9 @@ class Fence:
             with open(path, "wb") as target, open(content, "rb", closefd=False) as source:  # noqa: PTH123
                 shutil.copyfileobj(source, target)
             os.chmod(path, 0o555)  # noqa: PTH101
-        soft, hard = request["limits"]["processes"]
-        others = 0 if self.settings["spare"] else tasks_of(os.getuid())
-        request["limits"]["processes"] = (soft + others, hard + others)
+        if "processes" in request["limits"] and not self.settings["spare"]:
+            others = tasks_of(os.getuid())
+            request["limits"]["processes"] = [count + others for count in request["limits"]["processes"]]
 
     def placed(self, word: str) -> str:
         """Replace the sandbox's folders in a word by those that stand in for them."""
@@ -80,6 +80,7 @@ class Fence:
 
     def confine(self) -> None:
         """Leave the job nothing but its folders and the toolchain, where landlock can see to that."""
+        os.setsid()
         if not self.abi:
             return
         rights = sum(bits for since, bits in RIGHTS_SINCE.items() if self.abi >= since)

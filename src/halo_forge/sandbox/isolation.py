@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import os
-import resource
 import signal
 from collections.abc import Iterator
 
 from halo_forge.core.errors import EnvironmentFault
 from halo_forge.core.protocols import Exchange, Job, Limits, Outcome, Python
 from halo_forge.sandbox.descriptors import Descriptors, descriptors, memory_file
+from halo_forge.sandbox.limits import lasting_limits, passing_limits
 from halo_forge.sandbox.slots import Isolation, Slot, SlotPool
-from halo_forge.sandbox.supervision import Ended, Watch, watch_all
+from halo_forge.sandbox.supervision import MemoryShortage, Watch, watch_all
 
 REPORT_DESCRIPTOR = 3
 PAYLOAD_DESCRIPTOR = 5
-ERROR_DESCRIPTOR = 6
 FILES_A_JOB = 200
-MEGABYTE = 1 << 20
 
 
 class IsolatedSandbox:
@@ -34,6 +31,7 @@ class IsolatedSandbox:
         self.python = python
         self._isolation = isolation
         self._slots = SlotPool(isolation, python)
+        self._shortage = MemoryShortage()
 
     @property
     def tier(self) -> str:
@@ -53,7 +51,7 @@ class IsolatedSandbox:
                 stdout = _pipe_out(ours, passed, 1)
                 watch = _start(slot, job, ours, passed, stdout)
             watch_all([watch], watch)
-            return _outcome(watch, job.limits)
+            return self._outcome(watch, job.limits)
 
     def converse(self, judge: Job, candidate: Job) -> Exchange:
         """Run two programs joined by their standard input and output; `stdin` of both jobs is ignored.
@@ -68,7 +66,7 @@ class IsolatedSandbox:
                 candidate_watch = _start(second, candidate, ours, to_candidate, None)
                 judge_watch = _start(first, judge, ours, to_judge, None)
             watch_all([judge_watch, candidate_watch], judge_watch)
-            return Exchange(_outcome(judge_watch, judge.limits), _outcome(candidate_watch, candidate.limits))
+            return Exchange(self._outcome(judge_watch, judge.limits), self._outcome(candidate_watch, candidate.limits))
 
     def close(self) -> None:
         """End the helper processes; further runs are errors."""
@@ -79,6 +77,30 @@ class IsolatedSandbox:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _outcome(self, watch: Watch, limits: Limits) -> Outcome:
+        ended = watch.ended
+        if ended is None:
+            raise EnvironmentFault("a sandboxed program was left before its end")
+        killed = ended.overdue or ended.flooded or watch.killed
+        status = -signal.SIGKILL if killed else ended.report.status
+        out_of_time = status == -signal.SIGXCPU or ended.report.cpu_s >= limits.cpu_s
+        # A program can kill itself with the same signal, but its own memory is limited: it cannot make the kernel count
+        # a kill for want of memory unless the machine runs out.
+        suspicious = status == -signal.SIGKILL and not killed
+        return Outcome(
+            exit_status=status,
+            stdout=ended.stdout,
+            stderr=ended.stderr,
+            report=ended.channel or ended.report.content.encode(),
+            timed_out=ended.overdue or out_of_time,
+            overdue=ended.overdue and not out_of_time,
+            flooded=ended.flooded,
+            host_out_of_memory=suspicious and self._shortage.since(ended.started),
+            wall_s=ended.wall_s,
+            cpu_s=ended.report.cpu_s,
+            peak_memory_mb=ended.report.peak_mb,
+        )
 
     @contextlib.contextmanager
     def _slot(self, job: Job) -> Iterator[Slot]:
@@ -92,8 +114,8 @@ class IsolatedSandbox:
 
 
 def _start(slot: Slot, job: Job, ours: Descriptors, passed: Descriptors, stdout: int | None) -> Watch:
-    stderr = _pipe_out(ours, passed, 2)
-    channel = _pipe_out(ours, passed, REPORT_DESCRIPTOR) if job.report else None
+    stderr = None if stdout is None and job.image else _pipe_out(ours, passed, 2)
+    channel = _pipe_out(ours, passed, REPORT_DESCRIPTOR) if job.report and not job.inline else None
     if job.payload is not None:
         passed.add(memory_file(job.payload), PAYLOAD_DESCRIPTOR)
     if len(job.files) > FILES_A_JOB:
@@ -102,59 +124,17 @@ def _start(slot: Slot, job: Job, ours: Descriptors, passed: Descriptors, stdout:
         "argv": job.argv,
         "env": job.env,
         "script": job.image is not None,
+        "inline": job.inline,
         "files": list(job.files),
         "folder": "/work" if job.limits.disk_mb else "/",
         "disk_mb": job.limits.disk_mb,
-        "limits": resource_limits(job.limits),
-        "error_target": ERROR_DESCRIPTOR,
+        "limits": passing_limits(job.limits) | ({} if job.image else lasting_limits(job.limits)),
     }
     with descriptors() as files:
         for number, content in enumerate(job.files.values()):
             files.add(memory_file(content), number)
         slot.start(request, files.sources, passed)
     return Watch(slot, job.limits, stdout, stderr, channel)
-
-
-def _outcome(watch: Watch, limits: Limits) -> Outcome:
-    ended = watch.ended
-    if ended is None:
-        raise EnvironmentFault("a sandboxed program was left before its end")
-    killed = ended.overdue or ended.flooded or watch.killed
-    status = -signal.SIGKILL if killed else ended.report.status
-    out_of_time = status == -signal.SIGXCPU or ended.report.cpu_s >= limits.cpu_s
-    return Outcome(
-        exit_status=status,
-        stdout=ended.stdout,
-        stderr=ended.stderr,
-        report=ended.channel,
-        timed_out=ended.overdue or out_of_time,
-        overdue=ended.overdue and not out_of_time,
-        flooded=ended.flooded,
-        host_out_of_memory=_host_out_of_memory(ended, status, killed),
-        wall_s=ended.wall_s,
-        cpu_s=ended.report.cpu_s,
-        peak_memory_mb=ended.report.peak_mb,
-    )
-
-
-def resource_limits(limits: Limits) -> dict[str, tuple[int, int]]:
-    """Return soft and hard values of a job's resource limits, none above what we may set ourselves."""
-    cpu_s = math.ceil(limits.cpu_s)
-    wanted = {
-        "memory": (resource.RLIMIT_AS, limits.memory_mb * MEGABYTE),
-        "core": (resource.RLIMIT_CORE, 0),
-        "cpu": (resource.RLIMIT_CPU, cpu_s),
-        "file": (resource.RLIMIT_FSIZE, limits.disk_mb * MEGABYTE),
-        "open_files": (resource.RLIMIT_NOFILE, limits.open_files),
-        "processes": (resource.RLIMIT_NPROC, limits.processes),
-    }
-    values = {}
-    for name, (kind, value) in wanted.items():
-        hard = resource.getrlimit(kind)[1]
-        soft = value if hard == resource.RLIM_INFINITY else min(value, hard)
-        grace = 1 if name == "cpu" and soft == value and hard != value else 0
-        values[name] = (soft, soft + grace)
-    return values
 
 
 def _pipe_out(ours: Descriptors, passed: Descriptors, target: int) -> int:
@@ -170,15 +150,6 @@ def _join(source: Descriptors, sink: Descriptors) -> None:
     reader, writer = os.pipe()
     sink.add(reader, 0)
     source.add(writer, 1)
-
-
-def _host_out_of_memory(ended: Ended, status: int, killed: bool) -> bool:
-    """Tell whether the kernel, short of memory, killed the program.
-
-    A program can kill itself with the same signal, but it cannot make the kernel count a kill for want of memory
-    without the machine running out, as its own memory is limited.
-    """
-    return ended.oom_kills > 0 and not killed and status == -signal.SIGKILL
 
 
 @contextlib.contextmanager

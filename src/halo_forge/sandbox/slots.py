@@ -18,6 +18,7 @@ from typing import Any, NamedTuple, Protocol
 from halo_forge.core.errors import EnvironmentFault
 from halo_forge.core.protocols import Image, Job, Python
 from halo_forge.sandbox.descriptors import Descriptors
+from halo_forge.sandbox.limits import lasting_limits
 
 SPARE_UIDS = range(64_100, 64_900)
 START_LIMIT_S = 30.0
@@ -35,11 +36,13 @@ class Spec(NamedTuple):
         mounts: (path inside, host folder), sorted.
         hidden: paths inside that appear as empty folders.
         image: the scripts and modules it has loaded.
+        limits: what all jobs of an image may use; empty without one.
     """
 
     mounts: tuple[tuple[str, Path], ...]
     hidden: tuple[str, ...]
     image: Image
+    limits: tuple[tuple[str, tuple[int, int]], ...]
 
 
 class Enclosure(NamedTuple):
@@ -85,11 +88,13 @@ class Report(NamedTuple):
         status: exit status of the started program, negative for a signal.
         cpu_s: processor seconds of all of its processes.
         peak_mb: largest of its processes, MiB, at least the launcher's own size.
+        content: what an inline script returned.
     """
 
     status: int
     cpu_s: float
     peak_mb: float
+    content: str
 
 
 class Slot:
@@ -111,6 +116,7 @@ class Slot:
         mounts = {inside: shown.get(folder, folder) for inside, folder in spec.mounts}
         enclosure = isolation.enclose(python, mounts, spec.hidden, spare=os.geteuid() == 0)
         self._uid = SpareUid() if os.geteuid() == 0 else None
+        self._inline = self.spent = False
         self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self._process = self._started(enclosure, hard_to_reach, theirs.fileno())
@@ -133,7 +139,8 @@ class Slot:
 
     def _greeted(self, enclosure: Enclosure, image: Image) -> int:
         """Send the settings and wait until the launcher is ready; return a handle of its process."""
-        settings = {**enclosure.settings, "modules": image.modules, "scripts": dict(image.scripts)}
+        loaded = {"modules": image.modules, "scripts": dict(image.scripts), "limits": dict(self.spec.limits)}
+        settings = {**enclosure.settings, **loaded}
         self.control.settimeout(START_LIMIT_S)
         self.control.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
         with contextlib.suppress(OSError):
@@ -159,6 +166,7 @@ class Slot:
         Raises:
             EnvironmentFault: the launcher is gone.
         """
+        self._inline = bool(request["inline"])
         try:
             message = json.dumps({**request, "targets": passed.targets}).encode()
             socket.send_fds(self.control, [message], [*files, *passed.sources])
@@ -166,11 +174,15 @@ class Slot:
             raise EnvironmentFault(f"the sandbox's launcher cannot take a job: {error}") from error
 
     def kill(self) -> None:
-        """Ask for the end of the running job.
+        """Ask for the end of the running job; an inline script ends with its launcher.
 
         Raises:
             EnvironmentFault: the launcher is gone.
         """
+        if self._inline:
+            self.spent = True
+            self._end()
+            return
         try:
             self.control.send(b"kill")
         except OSError as error:
@@ -186,12 +198,14 @@ class Slot:
             message = self.control.recv(1 << 20)
         except OSError:
             message = b""
+        if self.spent:
+            return Report(-signal.SIGKILL, 0.0, 0.0, "")
         if not message:
             raise EnvironmentFault(f"the sandbox's launcher died: {self._last_words()}")
         fields: dict[str, Any] = json.loads(message)
         if "error" in fields:
             raise EnvironmentFault(f"the sandbox cannot be set up for a program: {fields['error']}")
-        return Report(fields["status"], fields["cpu_s"], fields["peak_kb"] / 1024)
+        return Report(fields["status"], fields["cpu_s"], fields["peak_kb"] / 1024, fields.get("report", ""))
 
     def close(self) -> None:
         """End the launcher and whatever it runs."""
@@ -278,13 +292,14 @@ class SlotPool:
     def _spec(self, job: Job) -> Spec:
         mounts = {**self._python.mounts, **job.mounts}
         hidden = tuple(dict.fromkeys((*self._python.hidden, *job.hidden)))
-        return Spec(tuple(sorted(mounts.items())), hidden, job.image or NO_IMAGE)
+        limits = tuple(lasting_limits(job.limits).items()) if job.image else ()
+        return Spec(tuple(sorted(mounts.items())), hidden, job.image or NO_IMAGE, limits)
 
     def give_back(self, slot: Slot, *, sound: bool) -> None:
         """Return a launcher; one that is not sound is ended, and so is the one longest idle when there are many."""
         surplus = [slot]
         with self._lock:
-            if sound and not self._closed:
+            if sound and not slot.spent and not self._closed:
                 self._idle.append(slot)
                 surplus = [self._idle.pop(0)] if len(self._idle) > IDLE_LAUNCHERS else []
         for one in surplus:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 import os
-import selectors
+import select
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,7 +30,7 @@ class Ended(NamedTuple):
     overdue: bool
     flooded: bool
     wall_s: float
-    oom_kills: int
+    started: float
 
 
 class Watch:
@@ -39,13 +42,12 @@ class Watch:
         stdout: our end of the pipe, None when the program talks to another one; likewise `stderr` and `channel`.
     """
 
-    def __init__(self, slot: Slot, limits: Limits, stdout: int | None, stderr: int, channel: int | None) -> None:
+    def __init__(self, slot: Slot, limits: Limits, stdout: int | None, stderr: int | None, channel: int | None) -> None:
         self.slot = slot
         self._caps = {"stdout": limits.output_bytes, "stderr": limits.output_bytes, "channel": limits.report_bytes}
         self._kept = {name: bytearray() for name in self._caps}
         given = {"stdout": stdout, "stderr": stderr, "channel": channel}
         self.open = {descriptor: name for name, descriptor in given.items() if descriptor is not None}
-        self._oom_kills = oom_kills()
         self._over = False
         self._started = time.monotonic()
         self.deadline = self._started + limits.wall_s
@@ -91,9 +93,8 @@ class Watch:
                 pass
         kept = {name: bytes(content) for name, content in self._kept.items()}
         self.ended = Ended(
-            report, **kept, overdue=self.overdue, flooded=self.flooded, wall_s=wall_s,
-            oom_kills=oom_kills() - self._oom_kills,
-        )  # fmt: skip
+            report, **kept, overdue=self.overdue, flooded=self.flooded, wall_s=wall_s, started=self._started
+        )
 
 
 def watch_all(watches: Sequence[Watch], leader: Watch) -> None:
@@ -102,34 +103,58 @@ def watch_all(watches: Sequence[Watch], leader: Watch) -> None:
     Raises:
         EnvironmentFault: a launcher died, or a program could not be started or ended.
     """
-    with selectors.DefaultSelector() as selector:
-        for watch in watches:
-            selector.register(watch.slot.control, selectors.EVENT_READ, (watch, None))
-            for descriptor in watch.open:
-                selector.register(descriptor, selectors.EVENT_READ, (watch, descriptor))
-        while any(watch.ended is None for watch in watches):
-            running = [watch for watch in watches if watch.ended is None]
-            left_s = min(watch.deadline for watch in running) - time.monotonic()
-            for key, _ in selector.select(max(left_s, 0)):
-                _serve(selector, *key.data)
-            now = time.monotonic()
-            for watch in running:
-                if watch.ended is None and watch.deadline <= now:
-                    watch.meet_deadline()
-                if watch.ended is None and leader.ended is not None:
-                    watch.kill()
+    poll = select.poll()
+    owners: dict[int, Watch] = {}
+    for watch in watches:
+        for descriptor in (watch.slot.control.fileno(), *watch.open):
+            owners[descriptor] = watch
+            poll.register(descriptor, select.POLLIN)
+    while any(watch.ended is None for watch in watches):
+        running = [watch for watch in watches if watch.ended is None]
+        left_s = min(watch.deadline for watch in running) - time.monotonic()
+        for descriptor, _ in poll.poll(math.ceil(max(left_s, 0) * 1000)):
+            _serve(poll, owners[descriptor], descriptor)
+        now = time.monotonic()
+        for watch in running:
+            if watch.ended is None and watch.deadline <= now:
+                watch.meet_deadline()
+            if watch.ended is None and leader.ended is not None:
+                watch.kill()
 
 
-def _serve(selector: selectors.BaseSelector, watch: Watch, descriptor: int | None) -> None:
+def _serve(poll: select.poll, watch: Watch, descriptor: int) -> None:
     if watch.ended is not None:
         return
-    if descriptor is None:
-        watch.finish()
-        selector.unregister(watch.slot.control)
-        for pipe in set(watch.open) & set(selector.get_map()):
-            selector.unregister(pipe)
-    elif not watch.read(descriptor):
-        selector.unregister(descriptor)
+    if descriptor in watch.open:
+        if not watch.read(descriptor):
+            poll.unregister(descriptor)
+        return
+    watch.finish()
+    poll.unregister(descriptor)
+    for pipe in watch.open:
+        with contextlib.suppress(KeyError):
+            poll.unregister(pipe)
+
+
+class MemoryShortage:
+    """Tells whether the kernel has lately killed a process for want of memory.
+
+    Reading the kernel's count takes as long as starting a small program, so it is read only when a program has died of
+    the signal that such a kill sends.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._count = oom_kills()
+        self._noticed = -math.inf
+
+    def since(self, started: float) -> bool:
+        """Tell whether a kill was noticed at or after a time on the monotonic clock."""
+        with self._lock:
+            count = oom_kills()
+            if count > self._count:
+                self._count, self._noticed = count, time.monotonic()
+            return self._noticed >= started
 
 
 def oom_kills() -> int:
