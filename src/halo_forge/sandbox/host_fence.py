@@ -9,6 +9,7 @@ import contextlib
 import ctypes
 import os
 import re
+import resource
 import shutil
 import signal
 import struct
@@ -55,23 +56,26 @@ class Fence:
         if settings["landlock"] and self.abi < 1:
             raise OSError("this kernel has no landlock")
 
-    def open(self, request: dict[str, Any], files: list[int]) -> None:
+    def open(self, request: Any, files: list[int]) -> None:
         """Make the folders and lay the files into one of them."""
         self.root = tempfile.mkdtemp(prefix="halo-forge-")
         job, work = f"{self.root}/job", f"{self.root}/work"
         os.mkdir(job)  # noqa: PTH102
         os.mkdir(work)  # noqa: PTH102
         self.places |= {"/job": job, "/work": work, "/tmp": work}
-        self.limit = request["disk_mb"] << 20
-        for name, content in zip(request["files"], files, strict=True):
+        self.limit = request.disk_mb << 20
+        for name, content in zip(request.files, files, strict=True):
             path = f"{job}/{name}"
             os.makedirs(os.path.dirname(path), exist_ok=True)  # noqa: PTH103, PTH120
             with open(path, "wb") as target, open(content, "rb", closefd=False) as source:  # noqa: PTH123
                 shutil.copyfileobj(source, target)
             os.chmod(path, 0o555)  # noqa: PTH101
-        if "processes" in request["limits"] and not self.settings["spare"]:
+        if not self.settings["spare"]:
             others = tasks_of(os.getuid())
-            request["limits"]["processes"] = [count + others for count in request["limits"]["processes"]]
+            request.limits[:] = [
+                (kind, soft + others, hard + others) if kind == resource.RLIMIT_NPROC else (kind, soft, hard)
+                for kind, soft, hard in request.limits
+            ]
 
     def placed(self, word: str) -> str:
         """Replace the sandbox's folders in a word by those that stand in for them."""

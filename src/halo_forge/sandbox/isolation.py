@@ -10,8 +10,10 @@ from collections.abc import Iterator
 from halo_forge.core.errors import EnvironmentFault
 from halo_forge.core.protocols import Exchange, Job, Limits, Outcome, Python
 from halo_forge.sandbox.descriptors import Descriptors, descriptors, memory_file
+from halo_forge.sandbox.launcher import INLINE, PROGRAM, SCRIPT, Request
 from halo_forge.sandbox.limits import lasting_limits, passing_limits
-from halo_forge.sandbox.slots import Isolation, Slot, SlotPool
+from halo_forge.sandbox.pool import SlotPool
+from halo_forge.sandbox.slots import Isolation, Slot
 from halo_forge.sandbox.supervision import MemoryShortage, Watch, watch_all
 
 REPORT_DESCRIPTOR = 3
@@ -92,7 +94,7 @@ class IsolatedSandbox:
             exit_status=status,
             stdout=ended.stdout,
             stderr=ended.stderr,
-            report=ended.channel or ended.report.content.encode(),
+            report=ended.channel or ended.report.content,
             timed_out=ended.overdue or out_of_time,
             overdue=ended.overdue and not out_of_time,
             flooded=ended.flooded,
@@ -120,20 +122,14 @@ def _start(slot: Slot, job: Job, ours: Descriptors, passed: Descriptors, stdout:
         passed.add(memory_file(job.payload), PAYLOAD_DESCRIPTOR)
     if len(job.files) > FILES_A_JOB:
         raise EnvironmentFault(f"a sandboxed program cannot have {len(job.files)} files, at most {FILES_A_JOB}")
-    request = {
-        "argv": job.argv,
-        "env": job.env,
-        "script": job.image is not None,
-        "inline": job.inline,
-        "files": list(job.files),
-        "folder": "/work" if job.limits.disk_mb else "/",
-        "disk_mb": job.limits.disk_mb,
-        "limits": passing_limits(job.limits) | ({} if job.image else lasting_limits(job.limits)),
-    }
+    kind = INLINE if job.inline else SCRIPT if job.image else PROGRAM
+    limits = passing_limits(job.limits) + ([] if job.image else lasting_limits(job.limits))
+    folder, disk_mb = "/work" if job.limits.disk_mb else "/", job.limits.disk_mb
+    request = Request(kind, list(job.argv), dict(job.env), passed.targets, list(job.files), folder, disk_mb, limits)
     with descriptors() as files:
         for number, content in enumerate(job.files.values()):
             files.add(memory_file(content), number)
-        slot.start(request, files.sources, passed)
+        slot.start(request, files.sources, passed.sources)
     return Watch(slot, job.limits, stdout, stderr, channel)
 
 

@@ -8,17 +8,20 @@ A job is a program, or a copy of this very process that runs one of the scripts 
 answer given by this process itself. What a program is given never passes through this process's memory, where the copy
 made for a later one could look for it: contents travel as descriptors.
 
-Messages on the control socket (sequenced packets): settings come in once and `ready` goes out; then a JSON request with
-descriptors comes in and the JSON report goes out once the last process of the job is gone. `kill` ends the job that
-runs. When the harness dies the socket closes, which ends the job and the launcher.
+Messages on the control socket (sequenced packets): settings come in once, as JSON, and `ready` goes out; then a
+request (`Request`, marshalled) with descriptors comes in, and a report goes out once the last process of the job is
+gone. `kill` ends the job that runs. When the harness dies the socket closes, which ends the job and the launcher.
+
+After a fork both sides pay for every page they touch, a few microseconds each, so the code between two forks is plain:
+no JSON, no context managers, and whatever a job can inherit is arranged before the copy is made.
 """
 
 import builtins
-import contextlib
 import ctypes
 import fcntl
 import gc
 import json
+import marshal
 import os
 import resource
 import select
@@ -29,18 +32,39 @@ import sys
 import time
 import types
 from importlib import import_module
-from typing import Any
+from typing import Any, NamedTuple
 
 PR_SET_DUMPABLE, PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS, PR_SET_CHILD_SUBREAPER = 4, 22, 38, 36
 SECCOMP_MODE_FILTER = 2
 TARGETS, OWN, PAYLOAD = 8, 200, 5
 MESSAGE_BYTES, DESCRIPTORS = 1 << 20, 250
-PAYLOAD_BYTES = 1 << 30
-LIMIT_KINDS = {
-    "memory": resource.RLIMIT_AS, "file": resource.RLIMIT_FSIZE, "open_files": resource.RLIMIT_NOFILE,
-    "processes": resource.RLIMIT_NPROC, "cpu": resource.RLIMIT_CPU, "core": resource.RLIMIT_CORE,
-}  # fmt: skip
+PROGRAM, SCRIPT, INLINE = 0, 1, 2
+REPORT = struct.Struct("=idd")
 libc = ctypes.CDLL(None, use_errno=True)
+
+
+class Request(NamedTuple):
+    """A job.
+
+    Args:
+        kind: a program, a script, or a script inline.
+        argv: the program and its arguments, or the script's name.
+        env: the program's environment.
+        targets: the numbers under which it finds the descriptors that come with the request.
+        files: names under `/job`; the descriptors of their contents come first.
+        folder: where it starts.
+        disk_mb: size of its work folder, 0 for none.
+        limits: (kind, soft, hard) of its resource limits.
+    """
+
+    kind: int
+    argv: list[str]
+    env: dict[str, str]
+    targets: list[int]
+    files: list[str]
+    folder: str
+    disk_mb: int
+    limits: list[tuple[int, int, int]]
 
 
 def call(result: int, deed: str) -> None:
@@ -59,9 +83,6 @@ class Filter(ctypes.Structure):
 class Launcher:
     """Serves one harness.
 
-    A copy of a process pays for every page it touches, so whatever a job can inherit is arranged here, before the copy
-    is made: its descriptors, its folder, and for images the limits that all of their jobs have.
-
     Args:
         control: the socket to the harness.
         nowhere: a descriptor of the null device.
@@ -72,6 +93,9 @@ class Launcher:
     def __init__(self, control: socket.socket, nowhere: int, settings: dict[str, Any]) -> None:
         self.control = control
         self.nowhere = nowhere
+        self.room = socket.CMSG_SPACE(DESCRIPTORS * struct.calcsize("i"))
+        self.poll = select.poll()
+        self.poll.register(control, select.POLLIN)
         program = bytes.fromhex(settings["filter"])
         self.filter = ctypes.byref(Filter(len(program) // 8, program)) if program else None
         self.fence = load("fence", settings["fence"]).Fence(libc, call, settings)
@@ -86,137 +110,123 @@ class Launcher:
         set_limits(settings["limits"])
         gc.collect()
         gc.freeze()
+        gc.disable()
 
     def serve(self) -> None:
         """Serve jobs until the harness closes the socket."""
         self.control.send(b"ready")
         while True:
-            message, descriptors = self.received()
+            message, ancillary, _, _ = self.control.recvmsg(MESSAGE_BYTES, self.room, socket.MSG_CMSG_CLOEXEC)
             if not message:
                 return
             if message == b"kill":  # meant for a job that had just ended
                 continue
-            request = json.loads(message)
-            report = (self.answer if request["inline"] else self.run)(request, descriptors)
+            packed = ancillary[0][2] if ancillary else b""
+            descriptors = list(memoryview(packed).cast("i"))
+            request = Request(*marshal.loads(message))
+            report = self.answer(request, descriptors) if request.kind == INLINE else self.run(request, descriptors)
             if report is None:
                 return
-            self.control.send(json.dumps(report).encode())
+            self.control.send(report)
 
-    def received(self) -> tuple[bytes, list[int]]:
-        """Receive a message and its descriptors, which no program inherits (`socket.recv_fds` forgets its flags)."""
-        room = socket.CMSG_SPACE(DESCRIPTORS * struct.calcsize("i"))
-        message, ancillary, _, _ = self.control.recvmsg(MESSAGE_BYTES, room, socket.MSG_CMSG_CLOEXEC)
-        packed = b"".join(data for _, _, data in ancillary)
-        return message, list(struct.unpack(f"{len(packed) // struct.calcsize('i')}i", packed))
-
-    def answer(self, request: dict[str, Any], descriptors: list[int]) -> dict[str, Any]:
+    def answer(self, request: Request, descriptors: list[int]) -> bytes:
         """Let a script do its work in this process; it is trusted, and runs nothing of a program's."""
-        given = dict(zip(request["targets"], descriptors, strict=True))
+        given = dict(zip(request.targets, descriptors, strict=True))
         started = time.process_time()
         try:
-            payload = os.pread(given[PAYLOAD], PAYLOAD_BYTES, 0)
-            report = self.scripts[request["argv"][0]].serve(payload, given[0], given[1])
+            payload = os.pread(given[PAYLOAD], os.fstat(given[PAYLOAD]).st_size, 0)
+            content: str = self.scripts[request.argv[0]].serve(payload, given[0], given[1])
         finally:
             for descriptor in descriptors:
                 os.close(descriptor)
         peak_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return {"status": 0, "cpu_s": time.process_time() - started, "peak_kb": peak_kb, "report": report}
+        return b"R" + REPORT.pack(0, time.process_time() - started, peak_kb) + content.encode()
 
-    def run(self, request: dict[str, Any], descriptors: list[int]) -> dict[str, Any] | None:
+    def run(self, request: Request, descriptors: list[int]) -> bytes | None:
         """Run one job to its end; return the report, or None when the harness has gone."""
-        files, given = descriptors[: len(request["files"])], descriptors[len(request["files"]) :]
-        try:
-            self.fence.open(request, files)
-            self.arrange(request, given)
-            main = self.start(request)
-        except OSError as error:
-            self.fence.close()
-            return {"error": str(error)}
-        finally:
-            for descriptor in descriptors:
-                os.close(descriptor)
-            for target in request["targets"]:
-                os.dup2(self.nowhere, target, inheritable=target <= 2)
-            os.chdir("/")
-        present = self.attend(main)
-        report = self.reap(main)
-        self.fence.close()
-        return report if present else None
-
-    def arrange(self, request: dict[str, Any], descriptors: list[int]) -> None:
-        """Put the job's descriptors in their places, and go to its folder."""
-        for descriptor, target in zip(descriptors, request["targets"], strict=True):
-            os.dup2(descriptor, target)
-        os.chdir(self.fence.placed(request["folder"]))
-
-    def start(self, request: dict[str, Any]) -> int:
-        """Start the job; return its process id.
-
-        Raises:
-            OSError: the program does not exist or cannot be started.
-        """
+        contents = len(request.files)
         reader, writer = os.pipe()
-        child = os.fork()
-        if child == 0:
-            try:
-                self.become(request)
-            except BaseException as error:  # noqa: BLE001  (whatever it is, a copy of the launcher must not go on)
-                with contextlib.suppress(OSError):
-                    os.write(writer, str(error).encode()[:1000])
-            os._exit(70)
+        main, present, failure = 0, True, ""
+        try:
+            self.fence.open(request, descriptors[:contents])
+            for descriptor, target in zip(descriptors[contents:], request.targets, strict=True):
+                os.dup2(descriptor, target)
+            os.chdir(self.fence.placed(request.folder))
+            main = os.fork()
+            if main == 0:
+                self.become(request, writer)
+        except OSError as error:
+            failure = str(error)
+        for descriptor in descriptors:
+            os.close(descriptor)
+        for target in request.targets:
+            os.dup2(self.nowhere, target, target <= 2)
+        os.chdir("/")
         os.close(writer)
-        said = os.read(reader, 1000)
+        status, cpu_s, peak_kb = -signal.SIGKILL, 0.0, 0
+        if main:
+            present = self.attend(main)
+            status, cpu_s, peak_kb = self.reap(main)
+            failure = os.read(reader, 1000).decode(errors="replace")
         os.close(reader)
-        if said:
-            os.waitpid(child, 0)
-            raise OSError(said.decode(errors="replace"))
-        return child
+        self.fence.close()
+        if not present:
+            return None
+        return b"E" + failure.encode() if failure else b"R" + REPORT.pack(status, cpu_s, peak_kb)
 
-    def become(self, request: dict[str, Any]) -> None:
-        """Turn this copy of the launcher into the job."""
-        set_limits(request["limits"])
-        self.fence.confine()
-        if self.filter:
-            call(libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, self.filter, 0, 0), "filter calls")
-        if request["script"]:
-            for target in range(3, TARGETS):
-                if target not in request["targets"]:
-                    os.close(target)
-            os.closerange(TARGETS, 1 << 20)
-            sys.argv = request["argv"]
-            self.scripts[request["argv"][0]].main()
-            os._exit(0)
-        argv = [self.fence.placed(word) for word in request["argv"]]
-        os.execve(argv[0], argv, {name: self.fence.placed(value) for name, value in request["env"].items()})
+    def become(self, request: Request, writer: int) -> None:
+        """Turn this copy of the launcher into the job, or say on `writer` why that cannot be."""
+        try:
+            set_limits(request.limits)
+            self.fence.confine()
+            if self.filter:
+                call(libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, self.filter, 0, 0), "filter calls")
+            if request.kind == SCRIPT:
+                for target in range(3, TARGETS):
+                    if target not in request.targets:
+                        os.close(target)
+                os.closerange(TARGETS, 1 << 20)
+                gc.enable()
+                sys.argv = request.argv
+                self.scripts[request.argv[0]].main()
+                os._exit(0)
+            argv = [self.fence.placed(word) for word in request.argv]
+            os.execve(argv[0], argv, {name: self.fence.placed(value) for name, value in request.env.items()})
+        except BaseException as error:  # noqa: BLE001  (whatever it is, a copy of the launcher must not go on)
+            try:  # noqa: SIM105
+                os.write(writer, str(error).encode()[:1000])
+            except OSError:
+                pass  # a script raised: nobody listens any more
+        os._exit(70)
 
     def attend(self, main: int) -> bool:
         """Wait until the program ends, obeying `kill`; return whether the harness is still there."""
         handle = os.pidfd_open(main)
-        poll = select.poll()
-        poll.register(handle, select.POLLIN)
-        poll.register(self.control, select.POLLIN)
-        present = True
-        try:
-            while True:
-                ready = {descriptor for descriptor, _ in poll.poll(self.fence.pause_ms)}
-                if handle in ready:
-                    return present
-                if ready:
-                    present = bool(self.control.recv(64))
-                    poll.unregister(self.control)
-                if ready or self.fence.overgrown():
-                    self.fence.kill(main)
-        finally:
-            os.close(handle)
+        self.poll.register(handle, select.POLLIN)
+        present = listening = True
+        while True:
+            ready = [descriptor for descriptor, _ in self.poll.poll(self.fence.pause_ms)]
+            if handle in ready:
+                break
+            if ready:
+                present = bool(self.control.recv(64))
+                self.poll.unregister(self.control)
+                listening = False
+            if ready or self.fence.overgrown():
+                self.fence.kill(main)
+        if not listening:
+            self.poll.register(self.control, select.POLLIN)
+        self.poll.unregister(handle)
+        os.close(handle)
+        return present
 
-    def reap(self, main: int) -> dict[str, Any]:
-        """Wait for the program, kill whatever it has left, and return its status and what all of it used."""
-        report: dict[str, Any] = {"cpu_s": 0.0, "peak_kb": 0}
+    def reap(self, main: int) -> tuple[int, float, int]:
+        """Wait for the program, kill whatever it has left; return its status, processor seconds and peak KiB of all."""
         pid, status, usage = os.wait4(main, 0)
-        report["status"] = os.waitstatus_to_exitcode(status)
+        cpu_s, peak_kb = 0.0, 0
         while pid:
-            report["cpu_s"] += usage.ru_utime + usage.ru_stime
-            report["peak_kb"] = max(report["peak_kb"], usage.ru_maxrss)
+            cpu_s += usage.ru_utime + usage.ru_stime
+            peak_kb = max(peak_kb, usage.ru_maxrss)
             pid = 0
             while not pid:
                 self.fence.sweep()
@@ -224,13 +234,13 @@ class Launcher:
                     pid, _, usage = os.wait4(-1, self.fence.wait_options)
                 except ChildProcessError:
                     break
-        return report
+        return os.waitstatus_to_exitcode(status), cpu_s, peak_kb
 
 
-def set_limits(limits: dict[str, list[int]]) -> None:
+def set_limits(limits: list[tuple[int, int, int]]) -> None:
     """Set soft and hard resource limits of this process and those it starts."""
-    for name, (soft, hard) in limits.items():
-        resource.setrlimit(LIMIT_KINDS[name], (soft, hard))
+    for kind, soft, hard in limits:
+        resource.setrlimit(kind, (soft, hard))
 
 
 def load(name: str, source: str) -> types.ModuleType:

@@ -6,7 +6,6 @@ namespace with its launcher, so the filter of system calls keeps it from changin
 and signals to process 1 from inside are ignored by the kernel.
 """
 
-import contextlib
 import os
 import signal
 import struct
@@ -35,23 +34,26 @@ class Fence:
         self.call = call
         self.mounted: list[bytes] = []
         self.header = struct.pack("=Ii", CAPABILITY_VERSION_3, 0)
+        self.options: dict[int, bytes] = {}
 
-    def open(self, request: dict[str, Any], files: list[int]) -> None:
+    def open(self, request: Any, files: list[int]) -> None:
         """Lay the files into `/job`, read-only, and mount `/work`."""
         flags = MS_NOSUID | MS_NODEV
         if files:
             self.mount(b"/job", flags, b"mode=755")
-            for name, content in zip(request["files"], files, strict=True):
+            for name, content in zip(request.files, files, strict=True):
                 lay(content, f"/job/{name}")
             self.call(self.libc.mount(None, b"/job", None, flags | MS_RDONLY | MS_REMOUNT, None), "close /job")
-        megabytes = request["disk_mb"]
+        megabytes = request.disk_mb
         if megabytes:
-            inodes = max(megabytes * INODES_PER_MB, 1024)
-            self.mount(b"/work", flags, f"mode=755,size={megabytes}m,nr_inodes={inodes}".encode())
+            if megabytes not in self.options:
+                inodes = max(megabytes * INODES_PER_MB, 1024)
+                self.options[megabytes] = f"mode=755,size={megabytes}m,nr_inodes={inodes}".encode()
+            self.mount(b"/work", flags, self.options[megabytes])
 
     def mount(self, place: bytes, flags: int, options: bytes) -> None:
         """Mount an empty folder in memory."""
-        self.call(self.libc.mount(b"tmpfs", place, b"tmpfs", flags, options), f"mount {place.decode()}")
+        self.call(self.libc.mount(b"tmpfs", place, b"tmpfs", flags, options), "mount a work folder")
         self.mounted.append(place)
 
     def placed(self, word: str) -> str:
@@ -72,8 +74,10 @@ class Fence:
 
     def sweep(self) -> None:
         """Kill every other process of the namespace."""
-        with contextlib.suppress(ProcessLookupError):
+        try:  # noqa: SIM105
             os.kill(-1, signal.SIGKILL)
+        except ProcessLookupError:
+            pass  # there is none
 
     def close(self) -> None:
         """Take the folders away."""

@@ -4,29 +4,28 @@ from __future__ import annotations
 
 import contextlib
 import json
+import marshal
 import os
 import signal
 import socket
 import struct
 import subprocess
 import sys
-import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from halo_forge.core.errors import EnvironmentFault
-from halo_forge.core.protocols import Image, Job, Python
-from halo_forge.sandbox.descriptors import Descriptors
-from halo_forge.sandbox.limits import lasting_limits
+from halo_forge.core.protocols import Image, Python
+from halo_forge.sandbox.launcher import INLINE, REPORT, Request
+from halo_forge.sandbox.limits import KernelLimit
+from halo_forge.sandbox.spare_uid import SpareUid
 
-SPARE_UIDS = range(64_100, 64_900)
 START_LIMIT_S = 30.0
+MARSHAL_VERSION = 2  # that every Python reads: launchers may run on another one
 SHOWN = Path("/mnt")
 ENTER = Path(__file__).with_name("enter.py")
 LAUNCHER = Path(__file__).with_name("launcher.py")
-IDLE_LAUNCHERS = 64
-NO_IMAGE = Image("")
 
 
 class Spec(NamedTuple):
@@ -42,7 +41,7 @@ class Spec(NamedTuple):
     mounts: tuple[tuple[str, Path], ...]
     hidden: tuple[str, ...]
     image: Image
-    limits: tuple[tuple[str, tuple[int, int]], ...]
+    limits: tuple[KernelLimit, ...]
 
 
 class Enclosure(NamedTuple):
@@ -94,7 +93,7 @@ class Report(NamedTuple):
     status: int
     cpu_s: float
     peak_mb: float
-    content: str
+    content: bytes
 
 
 class Slot:
@@ -118,8 +117,12 @@ class Slot:
         self._uid = SpareUid() if os.geteuid() == 0 else None
         self._inline = self.spent = False
         self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs:
-            self._process = self._started(enclosure, hard_to_reach, theirs.fileno())
+        try:
+            with theirs:
+                self._process = self._started(enclosure, hard_to_reach, theirs.fileno())
+        except OSError:
+            self._forget()
+            raise
         self._main = self._greeted(enclosure, spec.image)
 
     def _started(self, enclosure: Enclosure, folders: Sequence[Path], control: int) -> subprocess.Popen[bytes]:
@@ -139,7 +142,7 @@ class Slot:
 
     def _greeted(self, enclosure: Enclosure, image: Image) -> int:
         """Send the settings and wait until the launcher is ready; return a handle of its process."""
-        loaded = {"modules": image.modules, "scripts": dict(image.scripts), "limits": dict(self.spec.limits)}
+        loaded = {"modules": image.modules, "scripts": dict(image.scripts), "limits": self.spec.limits}
         settings = {**enclosure.settings, **loaded}
         self.control.settimeout(START_LIMIT_S)
         self.control.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
@@ -150,26 +153,23 @@ class Slot:
                 self.control.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 0)
                 process, _, _ = struct.unpack("3i", ancillary[0][2])
                 return os.pidfd_open(process)
-        self.control.close()
-        if self._uid:
-            self._uid.release()
+        self._forget()
         raise EnvironmentFault(f"the sandbox cannot be set up: its launcher did not start: {self._last_words()}")
 
-    def start(self, request: Mapping[str, Any], files: Sequence[int], passed: Descriptors) -> None:
+    def start(self, request: Request, files: Sequence[int], passed: Sequence[int]) -> None:
         """Start a job.
 
         Args:
-            request: see `launcher.py`.
+            request: the job.
             files: descriptors of the contents of its files.
             passed: descriptors for the program.
 
         Raises:
             EnvironmentFault: the launcher is gone.
         """
-        self._inline = bool(request["inline"])
+        self._inline = request.kind == INLINE
         try:
-            message = json.dumps({**request, "targets": passed.targets}).encode()
-            socket.send_fds(self.control, [message], [*files, *passed.sources])
+            socket.send_fds(self.control, [marshal.dumps(tuple(request), MARSHAL_VERSION)], [*files, *passed])
         except OSError as error:
             raise EnvironmentFault(f"the sandbox's launcher cannot take a job: {error}") from error
 
@@ -199,17 +199,18 @@ class Slot:
         except OSError:
             message = b""
         if self.spent:
-            return Report(-signal.SIGKILL, 0.0, 0.0, "")
+            return Report(-signal.SIGKILL, 0.0, 0.0, b"")
         if not message:
             raise EnvironmentFault(f"the sandbox's launcher died: {self._last_words()}")
-        fields: dict[str, Any] = json.loads(message)
-        if "error" in fields:
-            raise EnvironmentFault(f"the sandbox cannot be set up for a program: {fields['error']}")
-        return Report(fields["status"], fields["cpu_s"], fields["peak_kb"] / 1024, fields.get("report", ""))
+        if message.startswith(b"E"):
+            said = message[1:].decode(errors="replace")
+            raise EnvironmentFault(f"the sandbox cannot be set up for a program: {said}")
+        status, cpu_s, peak_kb = REPORT.unpack_from(message, 1)
+        return Report(status, cpu_s, peak_kb / 1024, message[1 + REPORT.size :])
 
     def close(self) -> None:
         """End the launcher and whatever it runs."""
-        self.control.close()
+        self._forget()
         if self._process.stderr:
             self._process.stderr.close()
         try:
@@ -217,6 +218,9 @@ class Slot:
         except subprocess.TimeoutExpired:
             self._end()
         os.close(self._main)
+
+    def _forget(self) -> None:
+        self.control.close()
         if self._uid:
             self._uid.release()
 
@@ -231,87 +235,6 @@ class Slot:
         _, stderr = self._process.communicate()
         lines = stderr.decode(errors="replace").strip().splitlines()
         return lines[-1] if lines else f"exit status {self._process.returncode}"
-
-
-class SpareUid:
-    """A user id that nothing else on this machine runs under, as far as halo-forge goes.
-
-    The claim is a name in the kernel's table of abstract sockets, which goes when its process does.
-
-    Raises:
-        EnvironmentFault: all of them are taken.
-    """
-
-    def __init__(self) -> None:
-        self._claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        for number in SPARE_UIDS:
-            with contextlib.suppress(OSError):
-                self._claim.bind(f"\0halo-forge-uid-{number}")
-                self.number = number
-                return
-        self._claim.close()
-        raise EnvironmentFault(f"all {len(SPARE_UIDS)} user ids for sandboxed programs are in use: end some runs")
-
-    def release(self) -> None:
-        """Let others have it."""
-        self._claim.close()
-
-
-class SlotPool:
-    """Idle launchers; a job takes one that fits and gives it back.
-
-    As root every launcher becomes a spare user of its own, so that jobs side by side share neither files nor signals.
-    """
-
-    def __init__(self, isolation: Isolation, python: Python) -> None:
-        self._isolation = isolation
-        self._python = python
-        self._lock = threading.Lock()
-        self._idle: list[Slot] = []
-        self._closed = False
-
-    def take(self, job: Job) -> Slot:
-        """Return an idle launcher that fits a job, starting one if there is none.
-
-        Raises:
-            EnvironmentFault: it cannot be started.
-        """
-        spec = self._spec(job)
-        with self._lock:
-            if self._closed:
-                raise EnvironmentFault("the sandbox is closed")
-            for slot in reversed(self._idle):
-                if slot.spec == spec:
-                    self._idle.remove(slot)
-                    return slot
-        try:
-            return Slot(spec, self._isolation, self._python)
-        except OSError as error:
-            raise EnvironmentFault(f"the sandbox cannot be set up: its launcher cannot be started: {error}") from error
-
-    def _spec(self, job: Job) -> Spec:
-        mounts = {**self._python.mounts, **job.mounts}
-        hidden = tuple(dict.fromkeys((*self._python.hidden, *job.hidden)))
-        limits = tuple(lasting_limits(job.limits).items()) if job.image else ()
-        return Spec(tuple(sorted(mounts.items())), hidden, job.image or NO_IMAGE, limits)
-
-    def give_back(self, slot: Slot, *, sound: bool) -> None:
-        """Return a launcher; one that is not sound is ended, and so is the one longest idle when there are many."""
-        surplus = [slot]
-        with self._lock:
-            if sound and not slot.spent and not self._closed:
-                self._idle.append(slot)
-                surplus = [self._idle.pop(0)] if len(self._idle) > IDLE_LAUNCHERS else []
-        for one in surplus:
-            one.close()
-
-    def close(self) -> None:
-        """End all idle launchers; those at work end when they are given back."""
-        with self._lock:
-            self._closed = True
-            idle, self._idle = self._idle, []
-        for slot in idle:
-            slot.close()
 
 
 def _open_to_all(folder: Path) -> bool:
