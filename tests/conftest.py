@@ -6,8 +6,30 @@ from pathlib import Path
 
 import pytest
 from hub_server import HubServer, serve_hub
+from scripted_plugin import install_scripted
 
 from halo_forge.core.types import Completion, Message, Prompt, Reference, Rollout, Stage, Verdict
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache_of_our_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No test reads or writes the verdict cache of whoever runs it, nor do the processes that tests start."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="session")
+def scripted_package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a package that brings a verifier; on the path it is found as `scripted`."""
+    return install_scripted(tmp_path_factory.mktemp("scripted"))
+
+
+@pytest.fixture
+def scripted(scripted_package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have that verifier found here and in the processes started from here."""
+    monkeypatch.syspath_prepend(scripted_package)
+    monkeypatch.setenv("PYTHONPATH", str(scripted_package))
 
 
 @pytest.fixture(scope="session")

@@ -38,7 +38,7 @@ def test_help_imports_nothing_heavy() -> None:
     assert not imported_by("--help") & {*HEAVY, "pydantic", "numpy", "rich", "yaml"}
 
 
-@pytest.mark.parametrize("command", [("raft", "train"), ("sft", "train"), ("benchmark", "run"), ("demo",)])
+@pytest.mark.parametrize("command", [("raft", "train"), ("sft", "train"), ("benchmark", "run"), ("verify",), ("demo",)])
 def test_a_commands_help_imports_no_machine_learning(command: tuple[str, ...]) -> None:
     assert not imported_by(*command, "--help") & set(HEAVY)
 
@@ -52,7 +52,7 @@ def test_help_lists_every_command_in_the_order_of_work(capsys: pytest.CaptureFix
     run(["--help"])
     listing = capsys.readouterr().out.partition("Commands:")[2]
     names = [line.split()[0] for line in listing.splitlines() if line.startswith("  ") and line[2] != " "]
-    assert names == ["sft", "raft", "benchmark", "demo", "config", "info", "completion"]
+    assert names == ["sft", "raft", "benchmark", "verify", "demo", "config", "info", "sandbox", "completion"]
 
 
 @pytest.mark.parametrize("deferred", app_module.COMMANDS, ids=lambda command: str(command.name))

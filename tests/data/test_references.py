@@ -189,3 +189,25 @@ def test_prompts_without_tests_load_too(shared_data: Path) -> None:
     prompts = load_prompts(shared_data / "codeforces_cpp_sample.jsonl", max_prompts=9)
     assert len(prompts) == 9
     assert not any(prompt.reference.has_tests for prompt in prompts)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"prompt": "Sort with threads."},
+        {"prompt": "Add.", "tests": "assert add(1, 2) == 3"},
+        HUMANEVAL,
+        MBPP,
+        {"id": "x", "messages": [{"role": "user", "content": "Add."}], "reference": {"entry_point": "add"}},
+    ],
+)
+def test_required_names_are_read_from_rows_of_every_form(load_row: LoadRow, row: dict[str, Any]) -> None:
+    assert load_row({**row, "required": "std::thread"}).reference.required == ("std::thread",)
+    assert load_row({**row, "required": ["a", "b"]}).reference.required == ("a", "b")
+    assert load_row({**row, "required": None}).reference.required == ()
+
+
+@pytest.mark.parametrize("value", ["", " ", [""], ["a", 1], 3, {"a": 1}])
+def test_required_names_of_another_form_are_refused(load_row: LoadRow, value: object) -> None:
+    with pytest.raises(DataError, match="'required' must"):
+        load_row({"prompt": "Add.", "required": value})

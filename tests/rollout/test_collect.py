@@ -1,37 +1,47 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from pathlib import Path
 from random import Random
 
 import pytest
+from background import Inline
 
-from halo_forge.core.errors import Interrupted, TooManyFaults
-from halo_forge.core.events import EventLog
+from halo_forge.core.errors import EnvironmentFault, Interrupted, TooManyFaults
+from halo_forge.core.events import Event, EventLog, EventType
 from halo_forge.core.protocols import Submission
 from halo_forge.core.stop import StopRequest
 from halo_forge.core.types import Completion, Prompt, Sampling, Stage, Verdict
 from halo_forge.generation.scripted import ScriptedGenerator
+from halo_forge.rollout.checking import Checker
 from halo_forge.rollout.collect import CollectPlan, chunked, collect
+from halo_forge.rollout.records import read_rollouts
 
 
-class LengthVerifier:
+class Length(Inline):
     """Rewards even lengths; runs a hook at every batch."""
 
-    name, version = "length", "1"
-
     def __init__(self, hook: Callable[[], None] = lambda: None) -> None:
+        super().__init__(even)
         self.hook = hook
 
-    def verify(self, submissions: Sequence[Submission]) -> list[Verdict]:
+    def submit(self, submissions: Sequence[Submission]) -> list[Future[Verdict]]:
         self.hook()
-        return [
-            Verdict(reward=float(len(s.text) % 2 == 0), passed=len(s.text) % 2 == 0, stage=Stage.TESTS)
-            for s in submissions
-        ]
+        return super().submit(submissions)
 
-    def close(self) -> None:
-        pass
+
+def even(submission: Submission) -> Verdict:
+    right = len(submission.text) % 2 == 0
+    return Verdict(reward=float(right), passed=right, stage=Stage.TESTS)
+
+
+def checker(hook: Callable[[], None] = lambda: None) -> Checker:
+    return Checker(Length(hook))
+
+
+def down(submission: Submission) -> Verdict:
+    return Verdict(reward=None, passed=False, stage=Stage.PARSE, fault="no more processes")
 
 
 def speak(prompt: Prompt, index: int, random: Random) -> str:
@@ -53,7 +63,7 @@ def test_chunks_hold_whole_prompts() -> None:
 
 
 def test_rollouts_are_stored_in_order_with_their_chunk(tmp_path: Path, prompts: list[Prompt]) -> None:
-    got = collect(prompts, ScriptedGenerator(speak), LengthVerifier(), plan(tmp_path / "r"), EventLog(), StopRequest())
+    got = collect(prompts, ScriptedGenerator(speak), checker(), plan(tmp_path / "r"), EventLog(), StopRequest())
     assert [(r.prompt_id, r.completion.index) for r in got.rollouts] == [(p.id, i) for p in prompts for i in range(4)]
     assert [r.chunk for r in got.rollouts] == [i // 8 for i in range(44)]
     assert all(r.completion.policy == "start" for r in got.rollouts)
@@ -61,7 +71,7 @@ def test_rollouts_are_stored_in_order_with_their_chunk(tmp_path: Path, prompts: 
 
 def test_stopping_and_going_on_gives_the_same_file(tmp_path: Path, prompts: list[Prompt]) -> None:
     generator = ScriptedGenerator(speak)
-    collect(prompts, generator, LengthVerifier(), plan(tmp_path / "whole"), EventLog(), StopRequest())
+    collect(prompts, generator, checker(), plan(tmp_path / "whole"), EventLog(), StopRequest())
     for stop_after in range(1, 6):
         stop, path = StopRequest(), tmp_path / f"stopped{stop_after}"
         batches = iter(range(1, 100))
@@ -70,22 +80,51 @@ def test_stopping_and_going_on_gives_the_same_file(tmp_path: Path, prompts: list
             stop.requested = next(batches) == stop_after or stop.requested
 
         with pytest.raises(Interrupted):
-            collect(prompts, generator, LengthVerifier(hook), plan(path), EventLog(), stop)
-        collect(prompts, generator, LengthVerifier(), plan(path), EventLog(), StopRequest())
+            collect(prompts, generator, checker(hook), plan(path), EventLog(), stop)
+        collect(prompts, generator, checker(), plan(path), EventLog(), StopRequest())
         assert path.read_bytes() == (tmp_path / "whole").read_bytes()
 
 
-def test_a_verifier_that_breaks_is_a_fault_and_never_a_reward(tmp_path: Path, prompts: list[Prompt]) -> None:
-    def broken() -> None:
-        raise OSError("no more processes")
-
-    events = EventLog()
+def test_faults_are_no_rewards_and_too_many_stop_the_run(tmp_path: Path, prompts: list[Prompt]) -> None:
+    events, path = EventLog(), tmp_path / "r"
+    generator = ScriptedGenerator(speak)
     with pytest.raises(TooManyFaults, match=r"not be verified.*5% allowed.*no more processes"):
-        collect(prompts, ScriptedGenerator(speak), LengthVerifier(broken), plan(tmp_path / "r"), events, StopRequest())
-    got = collect(
-        prompts[:4], ScriptedGenerator(speak), LengthVerifier(broken), plan(tmp_path / "q"), events, StopRequest()
-    )
-    assert {r.verdict.reward for r in got.rollouts} == {None}
+        collect(prompts, generator, Checker(Inline(down)), plan(path), events, StopRequest())
+    left = read_rollouts(path)
+    assert {r.verdict.reward for r in left} == {None}
+    # What had been stored before there were enough to tell stays; from there the same command goes on once mended.
+    got = collect(prompts, generator, checker(), plan(path), events, StopRequest())
+    assert got.rollouts[: len(left)] == left
+    assert len(got.rollouts) == 44
+    assert all(r.verdict.reward is not None for r in got.rollouts[len(left) :])
+
+
+def test_a_verifier_that_cannot_be_kept_running_ends_the_run_and_stores_nothing(
+    tmp_path: Path, prompts: list[Prompt]
+) -> None:
+    def gone() -> None:
+        raise EnvironmentFault("it died 5 times")
+
+    with pytest.raises(EnvironmentFault, match="died 5 times"):
+        collect(prompts, ScriptedGenerator(speak), checker(gone), plan(tmp_path / "r"), EventLog(), StopRequest())
+    assert read_rollouts(tmp_path / "r") == []
+
+
+def test_where_verdicts_came_from_is_reported(tmp_path: Path, prompts: list[Prompt]) -> None:
+    heard: list[Event] = []
+    events = EventLog()
+    events.listen(heard.append)
+    judging = Length()
+    judging.notices.append("started anew")
+    shared = Checker(judging)
+    for name in ("first", "second"):
+        got = collect(prompts, ScriptedGenerator(speak), shared, plan(tmp_path / name), events, StopRequest())
+        reuse = got.timing.reuse
+        assert reuse.judged + reuse.duplicates == 44
+        ended = [event.m for event in heard if event.type is EventType.PHASE_FINISHED][-1]
+        assert (ended["cached"], ended["duplicates"]) == (0, reuse.duplicates)
+    assert reuse.duplicates > 0
+    assert [event.m["message"] for event in heard if event.type is EventType.NOTICE] == ["started anew"]
 
 
 def test_what_is_on_disk_is_not_drawn_again(tmp_path: Path, prompts: list[Prompt]) -> None:
@@ -93,9 +132,7 @@ def test_what_is_on_disk_is_not_drawn_again(tmp_path: Path, prompts: list[Prompt
         def generate(self, prompts: Sequence[Prompt], sampling: Sampling, seed: int) -> list[Completion]:
             raise AssertionError("drawn again")
 
-    first = collect(
-        prompts, ScriptedGenerator(speak), LengthVerifier(), plan(tmp_path / "r"), EventLog(), StopRequest()
-    )
-    again = collect(prompts, Refusing(), LengthVerifier(), plan(tmp_path / "r"), EventLog(), StopRequest())
+    first = collect(prompts, ScriptedGenerator(speak), checker(), plan(tmp_path / "r"), EventLog(), StopRequest())
+    again = collect(prompts, Refusing(), checker(), plan(tmp_path / "r"), EventLog(), StopRequest())
     assert again.rollouts == first.rollouts
     assert again.timing.tokens == 0

@@ -171,8 +171,9 @@ def test_what_cannot_be_set_up_is_a_fault(sandbox: IsolatedSandbox) -> None:
 
 
 def test_two_programs_converse(sandbox: IsolatedSandbox) -> None:
-    judge = Job(("/bin/sh", "-c", "echo question; read answer; echo heard $answer >&3"), Limits(), report=True)
-    candidate = Job(("/bin/sh", "-c", "read question; echo re $question; ls -l /proc; echo x >&3; sleep 60"), Limits())
+    judge = Job(("/bin/sh", "-c", "echo question >&4; read answer <&4; echo heard $answer >&3"), Limits(), report=True)
+    answer = "read question <&4; echo re $question >&4; ls -l /proc; echo x >&3; sleep 60"
+    candidate = Job(("/bin/sh", "-c", answer), Limits())
     started = time.monotonic()
     exchange = sandbox.converse(judge, candidate)
     assert exchange.judge.report == b"heard re question\n"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from halo_forge.core.errors import EnvironmentFault
-from halo_forge.core.protocols import Exchange, Job, Outcome, Sandbox, Submission, Verifier
+from halo_forge.core.protocols import Exchange, Job, Outcome, Python, Sandbox, Submission, Verifier
 from halo_forge.core.types import Message, Prompt, Reference, Verdict
 from halo_forge.sandbox import open_sandbox
 
@@ -24,6 +24,10 @@ class BreakableSandbox:
     @property
     def tier(self) -> str:
         return self.inner.tier
+
+    @property
+    def python(self) -> Python:
+        return self.inner.python
 
     def run(self, job: Job) -> Outcome:
         self._check()

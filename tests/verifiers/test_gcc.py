@@ -10,7 +10,7 @@ import pytest
 
 from halo_forge.core.errors import EnvironmentFault
 from halo_forge.core.types import Stage
-from halo_forge.verifiers import compiler
+from halo_forge.verifiers import toolchains
 from halo_forge.verifiers.cpp_driver import defines
 from halo_forge.verifiers.gcc import GccConfig
 
@@ -121,21 +121,46 @@ def test_whole_programs_are_compared_by_output(gcc: Judge) -> None:
 
 
 def test_without_tests_compiling_counts(gcc: Judge) -> None:
-    assert (gcc(fenced("int main() {}")).reward, gcc(fenced("int main() {}")).passed) == (0.5, True)
-    assert gcc(fenced("int main() { int unused; }")).reward == 0.3
-    assert gcc(fenced("int main() {}"), entry_point="add").reward == 0.0
-    assert gcc(fenced("int add(int);\nint main() {}"), entry_point="add").reward == 0.0
+    program = f"{GOOD}\nint main() {{}}"
+    assert (gcc(fenced(program)).reward, gcc(fenced(program)).passed) == (0.5, True)
+    assert gcc(fenced(f"{GOOD}\nint main() {{ int unused; }}")).reward == 0.3
+    assert gcc(fenced(program), entry_point="sub").reward == 0.0
+    assert gcc(fenced("int add(int);\nint main() { int a = add(1); return a; }"), entry_point="add").reward == 0.0
     verdict = gcc(fenced("static inline int add(int a) { return a; }"), entry_point="add")
     assert verdict.passed
     assert "not linked" in verdict.detail
 
 
+@pytest.mark.parametrize("code", ["int main() {}", "#include <iostream>\nint main() { return 0; }", "// add\nint x;"])
+def test_a_trivial_program_earns_nothing(gcc: Judge, code: str) -> None:
+    verdict = gcc(fenced(code))
+    assert (verdict.reward, verdict.passed, verdict.stage, verdict.fault) == (0.0, False, Stage.COMPILE, None)
+    assert verdict.detail.startswith("trivial")
+
+
+def test_names_the_prompt_requires_are_checked_with_and_without_tests(gcc: Judge) -> None:
+    using = "#include <numeric>\nint add(int a, int b) { return std::plus<int>()(a, b); }"
+    for tests in ({}, ADD):
+        assert gcc(fenced(using), required=("plus",), **tests).passed
+        verdict = gcc(fenced(f"{GOOD} // plus"), required=("plus",), **tests)
+        assert (verdict.reward, verdict.detail) == (0.0, "does not use plus, which the prompt requires")
+
+
+def test_one_option_sets_the_standard_of_the_language_it_belongs_to() -> None:
+    assert [GccConfig().standard(name) for name in ("c", "c++")] == ["gnu17", "gnu++17"]
+    assert [GccConfig(std="c++20").standard(name) for name in ("c", "c++")] == ["gnu17", "c++20"]
+    assert [GccConfig(std="c11").standard(name) for name in ("c", "c++")] == ["c11", "gnu++17"]
+    with pytest.raises(ValueError, match="std"):
+        GccConfig(std="-fplugin=x")
+
+
 def test_run_runs_without_tests(real_sandbox: Any, judge: type[Judge]) -> None:
     verifier = GccConfig(run=True, timeout_s=1).build(real_sandbox, 1)
     check = judge(verifier)
-    assert check(fenced("int main() {}")).reward == 0.7
-    assert check(fenced("int main() { return 1; }")).reward == 0.5
-    assert not check(fenced("int main() { for (;;) {} }")).passed
+    assert check(fenced(f"{GOOD}\nint main() {{ return add(1, -1); }}")).reward == 0.7
+    assert check(fenced(f"{GOOD}\nint main() {{ return add(1, 1); }}")).reward == 0.5
+    assert not check(fenced(f"{GOOD}\nint main() {{ for (;;) {{}} }}")).passed
+    assert check(fenced("int main() { return 0; }")).reward == 0.0
     verifier.close()
 
 
@@ -155,7 +180,7 @@ def test_no_attack_passes_or_harms(gcc: Judge, attacks: Path, name: str) -> None
     text = fenced(file.read_text())
     for reference in (ADD, SUM):
         verdict = gcc(text, **reference)
-        assert verdict.fault is None
+        assert verdict.fault is None or "too busy" in verdict.fault
         assert not verdict.passed
     assert len(verdict.detail) < 1000
     descendants = psutil.Process().children(recursive=True)
@@ -165,13 +190,39 @@ def test_no_attack_passes_or_harms(gcc: Judge, attacks: Path, name: str) -> None
 def test_hidden_warnings_earn_no_more_than_shown_ones(gcc: Judge, attacks: Path) -> None:
     (file,) = (attacks / "cpp").glob("09_*")
     assert gcc(fenced(file.read_text())).reward == 0.3
-    assert gcc(fenced('# 1 "x.h" 3\nint main() { int unused; }')).reward == 0.3
+
+
+BOMBS = {
+    "array": "int add(int a, int b) { return a + b; }\nchar bytes[1ul << 34] = {1};\nint main() { return bytes[1]; }",
+    "templates": "template <int N> struct T { T<N + 1> next; };\nint main() { T<0> t; return sizeof t; }",
+    "doubling": "template <int N, class A, class B> struct T { T<N - 1, T<N, A, B>, A> a; T<N - 1, A, T<N, B, A>> b; };"
+    "template <class A, class B> struct T<0, A, B> {};\nint main() { T<60, int, char> t; return sizeof t; }",
+    "errors": "#define A(x) x x x x x x x x x x\nint main() { A(A(A(A(A(A(undefined();)))))) }",
+    "warnings": "#define A(x) x x x x x x x x x x\nint main() { A(A(A(A(A({int unused;}))))) }",
+    "macros": "#define A(x) x x x x x x x x x x\nint main() { return 0 A(A(A(A(A(A(A(A(+ 1)))))))); }",
+    "itself": '#include "program.cpp"\nint main() { return 1 + 2 + 3; }',
+    "device": '#include "/dev/zero"\nint main() { return 1 + 2 + 3; }',
+    "stdin": '#include "/dev/stdin"\n#include "/proc/self/environ"\nint main() { return 1 + 2 + 3; }',
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_a_program_that_attacks_the_compiler_harms_nothing(gcc: Judge, name: str) -> None:
+    verdict = gcc(fenced(BOMBS[name]), **SUM)
+    assert not verdict.passed
+    assert verdict.reward in (0.0, None)
+    assert len(verdict.detail) < 1000
+    assert not [p for p in psutil.Process().children(recursive=True) if p.name().startswith("cc1")]
+    assert gcc(fenced(GOOD), **ADD).passed
 
 
 def test_host_files_cannot_be_compiled_in(gcc: Judge) -> None:
-    assert gcc(fenced('#include "/etc/passwd"\nint main() {}')).reward == 0.0
+    assert gcc(fenced('#include "/etc/passwd"\nint main() { return 1 + 2 + 3; }')).reward == 0.0
     verdict = gcc(fenced('asm(".incbin \\"/etc/hostname\\"");\nint main() {}'), **SUM)
     assert verdict.reward == 0.0
+    verdict = gcc(fenced(f'asm(".incbin \\"/etc/hostname\\"");\n{GOOD}'), **ADD)
+    assert (verdict.reward, verdict.stage) == (0.0, Stage.COMPILE)
+    assert "file not found" in verdict.detail
 
 
 def test_a_slow_compilation_is_the_programs_doing(real_sandbox: Any, judge: type[Judge], attacks: Path) -> None:
@@ -211,7 +262,7 @@ def test_a_broken_sandbox_is_a_fault(sandbox: BreakableSandbox, judge: type[Judg
 
 
 def test_a_missing_compiler_is_named(real_sandbox: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compiler.shutil, "which", lambda _: None)
+    monkeypatch.setattr(toolchains.shutil, "which", lambda _: None)
     with pytest.raises(EnvironmentFault, match="apt-get install g"):
         GccConfig().build(real_sandbox, 1)
 
@@ -228,7 +279,7 @@ def test_a_compiler_that_disappears_is_a_fault(real_sandbox: Any, judge: type[Ju
 def test_the_linker_makes_no_difference(real_sandbox: Any, judge: type[Judge], gcc: Judge) -> None:
     verifier: Any = GccConfig(language="c++", timeout_s=1).build(real_sandbox, 1)
     verifier._compilers["c++"]._linker = ()
-    for code in (GOOD, GOOD.replace("+", "-"), "int add(int, int);", "int main() {}"):
+    for code in (GOOD, GOOD.replace("+", "-"), "int add(int, int);"):
         assert judge(verifier)(fenced(code), **ADD).reward == gcc(fenced(code), **ADD).reward
     verifier.close()
 

@@ -1,14 +1,11 @@
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from halo_forge.core.errors import EnvironmentFault
 from halo_forge.core.types import Stage
-from halo_forge.verifiers import interpreter
 from halo_forge.verifiers.python_tests import PythonConfig
 
 if TYPE_CHECKING:
@@ -64,7 +61,19 @@ def test_reward_follows_the_table(check: Judge, code: str, reward: float, passed
 def test_without_tests_loading_counts(check: Judge) -> None:
     verdict = check(fenced(GOOD), entry_point="add")
     assert (verdict.reward, verdict.passed, verdict.stage) == (0.5, True, Stage.RUN)
-    assert check(fenced("x = 1"), entry_point="add").reward == 0.3
+    assert check(fenced("def sub(a, b):\n    return a - b\n"), entry_point="add").reward == 0.3
+
+
+def test_without_tests_a_trivial_program_earns_nothing(check: Judge) -> None:
+    for code in ("pass", "import math", '"""A long story, of many words, that is no code at all."""\nx = 1'):
+        verdict = check(fenced(code))
+        assert (verdict.reward, verdict.stage) == (0.0, Stage.COMPILE)
+        assert "trivial" in verdict.detail
+
+
+def test_a_required_name_must_be_used(check: Judge) -> None:
+    verdict = check(fenced(GOOD), **ADD, required=("operator",))
+    assert (verdict.reward, verdict.detail) == (0.0, "does not use operator, which the prompt requires")
 
 
 @pytest.mark.parametrize(
@@ -136,6 +145,83 @@ def check(candidate):
     assert check(fenced(code), check=check_source, entry_point="fail").passed
 
 
+def test_exceptions_keep_their_arguments(check: Judge) -> None:
+    code = "class Own(ValueError): pass\ndef fail(n):\n    raise [ValueError('no', n), KeyError('k'), Own('own')][n]"
+    setup = "def words(n):\n  try: fail(n)\n  except Exception as error: return error.args, str(error)\n"
+    asserts = (
+        "assert words(0) == (('no', 0), \"('no', 0)\")",
+        "assert words(1) == (('k',), \"'k'\")",
+        "assert words(2) == (('own',), 'own')",
+    )
+    verdict = check(fenced(code), setup=setup, asserts=asserts)
+    assert verdict.passed, verdict
+
+
+def test_named_tuples_of_the_completion_are_tuples_and_objects(check: Judge) -> None:
+    code = "from collections import namedtuple\nPair = namedtuple('Pair', 'a remote')\n"
+    code += "def first(pairs): return pairs[0].a\ndef made(): return Pair(1, [2])\n"
+    asserts = (
+        "assert first([Pair(5, 24), Pair(1, 2)]) == 5",
+        "assert made() == (1, [2]) and made().remote == [2] and made()[0] == 1",
+        "assert isinstance(made(), tuple) and isinstance(made(), Pair) and not isinstance((1, 2), Pair)",
+    )
+    verdict = check(fenced(code), asserts=asserts)
+    assert verdict.passed, verdict
+    assert verdict.path == "handles"
+
+
+def test_the_verdict_says_how_it_was_judged(check: Judge) -> None:
+    assert check(fenced(GOOD), **ADD).path == "values"
+    assert check(fenced("def add(a, b): return 0"), **ADD).path == "values"
+    verdict = check(fenced("def add(a, b): yield a + b"), asserts=("assert list(add(2, 3)) == [5]",))
+    assert (verdict.passed, verdict.path) == (True, "handles")
+    assert check(fenced("add ="), **ADD).path == ""
+
+
+def test_tests_of_objects_that_the_known_solution_fails_too_are_at_fault(check: Judge) -> None:
+    code = "async def add(a, b): return a + b"
+    tests = {"asserts": ("import asyncio\nassert asyncio.run(add(2, 3)) == 5",), "entry_point": "add"}
+    assert (check(fenced(code), **tests, solution=code).fault or "").startswith("unsupported tests")
+    assert not check(fenced(code), **tests).passed
+
+
+def test_a_completion_finds_itself_as_in_a_script_of_its_own(check: Judge) -> None:
+    code = """
+import pickle, random, signal, sys
+class Own:
+    def __init__(self): self.n = 5
+def depth(n=1):
+    try:
+        return depth(n + 1)
+    except RecursionError:
+        return n
+def names(): return sorted(name for name in globals() if not name.startswith("__"))
+def seen(): return sys.argv, vars(sys.modules["__main__"]) is globals(), pickle.loads(pickle.dumps(Own())).n
+def rest(): return signal.getsignal(signal.SIGINT) is signal.default_int_handler, __name__ == "__main__"
+def reads():
+    try:
+        input()
+    except EOFError:
+        return "nothing"
+"""
+    asserts = (
+        "assert names() == ['Own', 'depth', 'names', 'pickle', 'random', 'reads', 'rest', 'seen', 'signal', 'sys']",
+        "assert seen() == (['solution.py'], True, 5)",
+        "assert rest() == (True, False)",
+        "assert reads() == 'nothing'",
+        "assert 995 <= depth() <= 1000",
+    )
+    verdict = check(fenced(code), asserts=asserts)
+    assert verdict.passed, verdict
+
+
+def test_a_stub_may_end_at_the_head_of_its_function(check: Judge) -> None:
+    stub = "import math\n\ndef add(a, b):\n"
+    for code in ("    return math.floor(a + b)\n", "def add(a, b):\n    return math.floor(a) + b\n"):
+        verdict = check(fenced(code), stub=stub, **ADD)
+        assert verdict.passed, verdict
+
+
 def test_functions_named_test_are_run(check: Judge) -> None:
     source = "import math\ndef test_small():\n    assert add(1, 1) == 2\n"
     source += "def test_large():\n    assert add(10, 5) == math.floor(15.5)\n"
@@ -165,7 +251,7 @@ WIRE = "from halo_forge.verifiers import python_wire as w\nsend = w.Pipe.send\n"
         WIRE + "w.Pipe.send = lambda p, m: send(p, [[]] * 4_000_000)",
         "import os\ndata = (b'\\0\\xff\\xff\\xff' + b'[[],' * 4_200_000)\nwhile data: data = data[os.write(4, data):]",
         WIRE + "w.Pipe.send = lambda p, m: send(p, ['raise', 'SystemExit', ''])",
-        WIRE + "w.Pipe.send = lambda p, m: send(p, m if m == ['ready'] else ['ok', ['d', 'add', ['n', 'max']], None])",
+        WIRE + "w.Pipe.send = lambda p, m: send(p, m if m == ['parsed'] else ['ok', ['d', 'add', ['n', 'max']], None])",
     ],
 )
 def test_nothing_a_completion_does_makes_wrong_answers_pass_or_a_fault(check: Judge, trick: str) -> None:
@@ -232,29 +318,6 @@ def test_a_broken_sandbox_is_a_fault(sandbox: BreakableSandbox, judge: type[Judg
     assert verdict.reward is None
     assert "broken on purpose" in (verdict.fault or "")
     verifier.close()
-
-
-def test_a_python_that_disappears_is_a_fault(real_sandbox: Any, judge: type[Judge]) -> None:
-    verifier: Any = PythonConfig().build(real_sandbox, 1)
-    verifier._python = verifier._python._replace(program="/usr/bin/gone-python")
-    assert judge(verifier)(fenced(GOOD), **ADD).reward is None
-    verifier.close()
-
-
-def test_the_systems_python_serves_where_our_own_cannot(
-    real_sandbox: Any, judge: type[Judge], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sys, "base_prefix", "/nonexistent")
-    verifier: Any = PythonConfig().build(real_sandbox, 1)
-    assert verifier._python.program == interpreter.SYSTEM_PYTHON
-    assert judge(verifier)(fenced(GOOD), **ADD).passed
-    verifier.close()
-
-
-def test_no_python_at_all_is_named(sandbox: BreakableSandbox) -> None:
-    sandbox.broken = True
-    with pytest.raises(EnvironmentFault, match="apt-get install python3"):
-        PythonConfig().build(sandbox, 1)
 
 
 def test_every_verdict_is_measured_and_the_version_tells_all(check: Judge) -> None:

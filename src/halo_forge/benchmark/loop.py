@@ -10,13 +10,13 @@ from halo_forge.config.load import Loaded
 from halo_forge.config.schemas import BenchmarkRunConfig
 from halo_forge.core.errors import DataError
 from halo_forge.core.events import Listener
-from halo_forge.core.protocols import Generator, Verifier
+from halo_forge.core.protocols import Generator
 from halo_forge.core.seeds import derive
 from halo_forge.core.types import Prompt, Sampling
 from halo_forge.data import load_prompts, prompts_hash
 from halo_forge.models.check import check_model
 from halo_forge.models.resolve import ModelRef, resolve_model
-from halo_forge.rollout.checking import open_verifier
+from halo_forge.rollout.checking import Checker, open_checker
 from halo_forge.rollout.collect import Collected, CollectPlan, collect
 from halo_forge.rollout.metrics import Metrics, measure
 from halo_forge.rollout.records import write_atomically
@@ -41,13 +41,13 @@ def run_benchmark(loaded: Loaded[BenchmarkRunConfig], listeners: tuple[Listener,
         return BenchmarkSummary.model_validate_json((output / SUMMARY_FILE).read_bytes())
     _check(model, config, prompts)
     with (
-        open_verifier(config) as (verifier, sandbox),
+        open_checker(config) as checker,
         open_run(
-            "benchmark", loaded, output, inputs, judge=Judge(sandbox.tier, verifier.version), listeners=listeners
+            "benchmark", loaded, output, inputs, judge=Judge(checker.tier, checker.version), listeners=listeners
         ) as run,
     ):
         run.write_prompts(prompts)
-        return _measure(run, config, prompts, model, verifier)
+        return _measure(run, config, prompts, model, checker)
 
 
 def plan_benchmark(loaded: Loaded[BenchmarkRunConfig]) -> Plan:
@@ -58,12 +58,12 @@ def plan_benchmark(loaded: Loaded[BenchmarkRunConfig]) -> Plan:
     model = resolve_model(config.model, config.base)
     context = check_output(output, "benchmark", config, inputs)
     _check(model, config, prompts)
-    with open_verifier(config) as (verifier, sandbox):
+    with open_checker(config) as checker:
         return Plan(
             (
                 ("model", model.name),
                 ("prompts", str(len(prompts))),
-                ("verifier", f"{verifier.name}, sandbox {sandbox.tier}"),
+                ("verifier", f"{checker.name}, sandbox {checker.tier}"),
                 ("completions", str(len(prompts) * (config.samples + config.greedy))),
                 ("output", f"{output} ({'continues ' + context.run_id if context else 'new'})"),
             )
@@ -101,7 +101,7 @@ def _check(model: ModelRef, config: BenchmarkRunConfig, prompts: Sequence[Prompt
 
 
 def _measure(
-    run: Run, config: BenchmarkRunConfig, prompts: Sequence[Prompt], model: ModelRef, verifier: Verifier
+    run: Run, config: BenchmarkRunConfig, prompts: Sequence[Prompt], model: ModelRef, checker: Checker
 ) -> BenchmarkSummary:
     from halo_forge.generation.transformers import TransformersGenerator
     from halo_forge.models.load import load_policy
@@ -109,8 +109,8 @@ def _measure(
     begun = time.perf_counter()
     policy = load_policy(model, config)
     generator = TransformersGenerator(policy)
-    drawn = _collect(run, config, prompts, generator, verifier, greedy=False)
-    decoded = _collect(run, config, prompts, generator, verifier, greedy=True) if config.greedy else None
+    drawn = _collect(run, config, prompts, generator, checker, greedy=False)
+    decoded = _collect(run, config, prompts, generator, checker, greedy=True) if config.greedy else None
     groups: dict[str, tuple[Metrics, Metrics | None]] = {}
     for group in sorted({prompt.group for prompt in prompts if prompt.group is not None}):
         ids = {prompt.id for prompt in prompts if prompt.group == group}
@@ -119,8 +119,8 @@ def _measure(
     summary = BenchmarkSummary(
         run_id=run.context.run_id,
         model=model.name,
-        verifier=verifier.name,
-        verifier_version=verifier.version,
+        verifier=checker.name,
+        verifier_version=checker.version,
         seed=config.seed,
         temperature=config.temperature,
         samples=config.samples,
@@ -128,6 +128,7 @@ def _measure(
         sampled=_figures(drawn, config),
         greedy=_figures(decoded, config) if decoded else None,
         groups=groups,
+        reuse=checker.reuse,
         tokens_per_s=timing.tokens / timing.generate_s if timing.generate_s else None,
         wall_s=time.perf_counter() - begun,
     )
@@ -140,7 +141,7 @@ def _collect(
     config: BenchmarkRunConfig,
     prompts: Sequence[Prompt],
     generator: Generator,
-    verifier: Verifier,
+    checker: Checker,
     *,
     greedy: bool,
 ) -> Collected:
@@ -162,7 +163,7 @@ def _collect(
         phase=name,
         max_fault_rate=config.max_fault_rate,
     )
-    return collect(prompts, generator, verifier, plan, run.events, run.stop)
+    return collect(prompts, generator, checker, plan, run.events, run.stop)
 
 
 def _figures(collected: Collected, config: BenchmarkRunConfig, ids: set[str] | None = None) -> Metrics:

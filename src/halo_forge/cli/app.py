@@ -52,9 +52,11 @@ COMMANDS = (
     Deferred("sft", "halo_forge.cli.sft:sft", "Supervised fine-tuning, and the datasets for it."),
     Deferred("raft", "halo_forge.cli.raft:raft", "RAFT cycles: generate, verify, select, train."),
     Deferred("benchmark", "halo_forge.cli.benchmark:benchmark", "pass@k with intervals."),
+    Deferred("verify", "halo_forge.cli.verify:verify", "Verdicts on completions in a file, or on one program."),
     Deferred("demo", "halo_forge.cli.demo:demo", "The whole loop on a tiny model, on this machine, in minutes."),
     Deferred("config", "halo_forge.cli.config:config", "Check a YAML file of settings."),
     Deferred("info", "halo_forge.cli.info:info", "What this machine offers: hardware, compilers, sandbox, verifiers."),
+    Deferred("sandbox", "halo_forge.cli.sandbox:sandbox", "What the sandbox stops on this machine."),
     Deferred("completion", "halo_forge.cli.completion:completion", "Script that completes commands in a shell."),
 )
 

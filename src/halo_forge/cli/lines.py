@@ -30,6 +30,7 @@ class Phase:
         started_t: seconds since 1970.
         t: time of the last event.
         at: the part under way, where a phase has parts.
+        counts_rows: whether its items are the rows of a file, whose pace is shown.
     """
 
     label: str
@@ -43,6 +44,7 @@ class Phase:
     loss: float | None = None
     tokens_per_s: float | None = None
     at: str = ""
+    counts_rows: bool = False
 
     def update(self, event: Event) -> None:
         """Take in a PROGRESS or STEP event."""
@@ -65,6 +67,12 @@ class Phase:
         self.tokens_per_s = _measure(event, "tokens_per_s") or self.tokens_per_s
 
     @property
+    def rows_per_s(self) -> float | None:
+        """Pace of this attempt; None while there is none."""
+        fresh, seconds = self.done - self.before, self.t - self.started_t
+        return fresh / seconds if fresh > 0 and seconds > 0 else None
+
+    @property
     def count(self) -> str:
         """Items done, of how many."""
         return f"{self.done:,}/{self.total:,}" if self.total else f"{self.done:,}"
@@ -72,10 +80,9 @@ class Phase:
     @property
     def eta_s(self) -> float | None:
         """Seconds left at the pace of this attempt; None while there is no pace, and when all is done."""
-        fresh, seconds = self.done - self.before, self.t - self.started_t
-        if self.total is None or self.done >= self.total or fresh <= 0 or seconds <= 0:
+        if self.total is None or self.done >= self.total or self.rows_per_s is None:
             return None
-        return (self.total - self.done) * seconds / fresh
+        return (self.total - self.done) / self.rows_per_s
 
     @property
     def detail(self) -> str:
@@ -85,6 +92,8 @@ class Phase:
             parts.append(f"pass {percent(self.passed / self.verified)}")
         if self.loss is not None:
             parts.append(f"loss {self.loss:.4f}")
+        if self.counts_rows and self.rows_per_s:
+            parts.append(f"{number(round(self.rows_per_s))} rows/s")
         if self.tokens_per_s:
             parts.append(f"{number(round(self.tokens_per_s))} tokens/s")
         return ", ".join(parts)
@@ -144,6 +153,7 @@ class Narrator:
             before=done,
             started_t=event.t,
             t=event.t,
+            counts_rows=event.m.get("unit") == "rows",
         )
         self.phases[_key(event)] = phase
         self._told_t = event.t

@@ -14,6 +14,7 @@ from halo_forge.cli.figures import mean_interval, number, percent_interval
 from halo_forge.core.words import NONE, duration, percent
 
 if TYPE_CHECKING:
+    from halo_forge.rollout.checking import Reuse
     from halo_forge.rollout.metrics import Metrics
     from halo_forge.runs.plan import Plan
     from halo_forge.runs.summary import BenchmarkSummary, CycleSummary, RaftSummary, SftSummary
@@ -31,7 +32,7 @@ INTERVALS = "[ ] are 95% intervals, bootstrapped over prompts."
 def show_sft(summary: SftSummary, console: Console) -> None:
     """Write the figures of `sft train`."""
     training = summary.training
-    table = _facts(f"SFT of {summary.model}")
+    table = facts_table(f"SFT of {summary.model}")
     table.add_row("rows", number(summary.rows))
     for reason, count in summary.dropped.items():
         table.add_row("rows dropped", _warned(count, reason))
@@ -71,6 +72,8 @@ def show_raft(summary: RaftSummary, console: Console) -> None:
             _show_left_out(f"{name}, drawn", cycle.rollouts, console)
         if cycle.holdout is not None:
             _show_left_out(f"{name}, held out", cycle.holdout, console)
+        if cycle.reuse is not None:
+            write_line(console, f"{name}, verdicts on what was drawn: {origin(cycle.reuse)}")
     drawn = {f"cycle {cycle.cycle}": cycle.rollouts for cycle in summary.cycles if cycle.rollouts is not None}
     _show_stages({name: drawn[name] for name in (*list(drawn)[:1], *list(drawn)[1:][-1:])}, console)
     best = "the start model" if summary.best_cycle == 0 else f"cycle {summary.best_cycle}"
@@ -97,6 +100,8 @@ def show_benchmark(summary: BenchmarkSummary, console: Console) -> None:
     _show_stages(columns, console)
     for name, metrics in columns.items():
         _show_left_out(name, metrics, console)
+    if summary.reuse is not None:
+        write_line(console, f"Verdicts: {origin(summary.reuse)}.")
     speed = "" if summary.tokens_per_s is None else f" at {number(round(summary.tokens_per_s))} tokens/s"
     write_line(
         console, f"Took {duration(summary.wall_s)}{speed}. Prompts {summary.prompts_hash[:12]}, seed {summary.seed}."
@@ -105,7 +110,7 @@ def show_benchmark(summary: BenchmarkSummary, console: Console) -> None:
 
 def show_plan(plan: Plan, console: Console) -> None:
     """Write what a dry run found."""
-    table = _facts("Nothing was run. A run would be")
+    table = facts_table("Nothing was run. A run would be")
     for name, value in plan.lines:
         table.add_row(name, value)
     console.print(table)
@@ -182,12 +187,12 @@ def _show_stages(columns: dict[str, Metrics], console: Console) -> None:
     table = column_table("How far the completions came", "", *columns)
     for stage, words in STAGES.items():
         table.add_row(
-            words, *(_share(metrics.by_stage.get(stage, 0), metrics.completions) for metrics in columns.values())
+            words, *(share(metrics.by_stage.get(stage, 0), metrics.completions) for metrics in columns.values())
         )
     faults = [sum(metrics.unverifiable.values()) for metrics in columns.values()]
     table.add_row(
         "could not be verified",
-        *(_share(count, metrics.completions) for count, metrics in zip(faults, columns.values(), strict=True)),
+        *(share(count, metrics.completions) for count, metrics in zip(faults, columns.values(), strict=True)),
         style="yellow" if any(faults) else "",
     )
     console.print(table)
@@ -203,7 +208,13 @@ def _show_left_out(name: str, metrics: Metrics, console: Console) -> None:
             write_line(console, f"{name}: pass@{k} leaves out {count:,} prompts with {fewer}", "yellow")
 
 
-def _share(count: int, total: int) -> str:
+def origin(reuse: Reuse) -> str:
+    """Say where verdicts came from."""
+    return f"{reuse.judged:,} judged, {reuse.cached:,} from the cache, {reuse.duplicates:,} equal to one in work"
+
+
+def share(count: int, total: int) -> str:
+    """Write a count with its share of a total."""
     return f"{count:,}  ({percent(count / total)})" if total else NONE
 
 
@@ -211,8 +222,9 @@ def _warned(count: int, reason: str) -> Text:
     return Text(f"{count:,}  {reason}", style="yellow" if count else "")
 
 
-def _facts(title: str) -> Table:
-    table = Table(title=f"\n{title}", title_justify="left", title_style="bold", box=None, show_header=False)
+def facts_table(title: str, style: str = "bold") -> Table:
+    """Make a table of names and what they stand for."""
+    table = Table(title=f"\n{title}", title_justify="left", title_style=style, box=None, show_header=False)
     table.add_column(style="cyan", min_width=24)
     table.add_column()
     return table

@@ -52,9 +52,9 @@ class VerifierOptions(CommandConfig):
     verifier_options: dict[str, JsonValue] = option(
         {}, "A setting of the verifier's own, as key=value; may be repeated.", section=VERIFICATION
     )
-    sandbox: Literal["auto", "bubblewrap", "limits"] = option(
+    sandbox: Literal["auto", "bubblewrap", "landlock", "limits"] = option(
         "auto",
-        "Isolation for untrusted programs; 'limits' is weak and must be asked for by name.",
+        "Isolation for untrusted programs; auto takes the best that works, 'limits' is weak and must be named.",
         section=VERIFICATION,
     )
     workers: int | None = option(
@@ -66,6 +66,19 @@ class VerifierOptions(CommandConfig):
         section=VERIFICATION,
         ge=0,
         le=1,
+        resumable=True,
+    )
+    cache: bool = option(
+        True,
+        "Take verdicts on equal programs from earlier runs, and keep those of this one.",
+        section=VERIFICATION,
+        resumable=True,
+    )
+    stall_timeout_s: float = option(
+        600.0,
+        "Seconds after which a verifier that gives no verdict on a program is killed; above its own limits.",
+        section=VERIFICATION,
+        gt=0,
         resumable=True,
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -46,9 +46,10 @@ class Verifier(Protocol):
         ...
 
     def verify(self, submissions: Sequence[Submission]) -> list[Verdict]:
-        """Judge a batch.
+        """Judge a batch; several threads may do so at the same time.
 
-        A fault of the machine never raises and is never a reward of 0: it is a verdict with `reward=None`.
+        A verdict follows from the prompt's messages, its reference and the text alone: it is kept for equal ones. A
+        fault of the machine never raises and is never a reward of 0: it is a verdict with `reward=None`.
 
         Returns:
             One verdict a submission, in the same order.
@@ -57,6 +58,15 @@ class Verifier(Protocol):
 
     def close(self) -> None:
         """Release workers and folders; further calls of `verify` are errors."""
+        ...
+
+
+@runtime_checkable
+class Foreseeing(Protocol):
+    """A verifier that judges faster once it has seen what comes."""
+
+    def prepare(self, submissions: Sequence[Submission]) -> None:
+        """Do once for submissions that will soon be judged, maybe one by one, what helps all of them."""
         ...
 
 
@@ -139,8 +149,8 @@ class Job(NamedTuple):
         hidden: paths inside that appear as empty folders.
         env: its whole environment; that of an image is fixed.
         image: the warm Python it runs in, None for a program.
-        inline: a trusted script's function `serve(payload, reader, writer) -> str` answers in the warm Python itself,
-            without a copy; its result is the report. For scripts alone that run nothing of a program's.
+        inline: a trusted script's function `serve(payload, link) -> str` answers in the warm Python itself, without a
+            copy; its result is the report. For scripts alone that run nothing of a program's.
         payload: bytes it finds on descriptor 5, positioned at their start; None gives it no such descriptor.
         report: whether it gets descriptor 3, whose bytes come back as `Outcome.report`.
     """
@@ -235,7 +245,7 @@ class Sandbox(Protocol):
         ...
 
     def converse(self, judge: Job, candidate: Job) -> Exchange:
-        """Run two programs, each in a sandbox of its own, joined by their standard input and output.
+        """Run two programs, each in a sandbox of its own, joined by a socket on descriptor 4.
 
         The candidate is killed once the judge has ended.
 

@@ -36,9 +36,17 @@ class Task(NamedTuple):
 def read_task(values: JsonObject) -> Task:
     """Recognise a row by its columns: a serialised `Prompt`, MBPP, HumanEval, else the generic ones.
 
+    In each of them `required` may name what an answer has to use.
+
     Raises:
         DataError: a column that matters has the wrong type or holds no usable tests.
     """
+    task = _task(values)
+    required = _required(values)
+    return task._replace(reference=task.reference.model_copy(update={"required": required})) if required else task
+
+
+def _task(values: JsonObject) -> Task:
     if isinstance(values.get("reference"), dict):
         return Task(None, _serialised(values))
     if has(values, "test_list"):
@@ -46,6 +54,12 @@ def read_task(values: JsonObject) -> Task:
     if has(values, "test", "entry_point"):
         return _humaneval(values)
     return Task(None, _generic(values))
+
+
+def _required(values: JsonObject) -> tuple[str, ...]:
+    """Return the names in `required`, given as one text or as a list of them."""
+    value = values.get("required")
+    return texts_field({"required": [value]} if isinstance(value, str) else values, "required")
 
 
 def _humaneval(values: JsonObject) -> Task:

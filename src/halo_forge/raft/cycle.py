@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from halo_forge.config.schemas import RaftTrainConfig
 from halo_forge.core.errors import DataError
 from halo_forge.core.events import EventType
-from halo_forge.core.protocols import TrainingReport, TrainingRow, Verifier
+from halo_forge.core.protocols import TrainingReport, TrainingRow
 from halo_forge.core.seeds import derive
 from halo_forge.core.types import Checkpoint, Prompt, Rollout, Sampling
 from halo_forge.raft.engine import LEAST_STEPS, Engine
 from halo_forge.raft.select import Selection, SelectionRules, select
+from halo_forge.rollout.checking import Checker
 from halo_forge.rollout.collect import Collected, CollectPlan, collect
 from halo_forge.rollout.decision import Decision
 from halo_forge.rollout.metrics import Metrics, measure
@@ -34,7 +35,7 @@ class Cycle:
     prompts: Sequence[Prompt]
     holdout: Sequence[Prompt]
     engine: Engine
-    verifier: Verifier
+    checker: Checker
     steps_before: int
 
     def finish(self) -> CycleSummary:
@@ -58,6 +59,7 @@ class Cycle:
                 kept=len(selection.kept),
                 threshold=selection.threshold,
                 training=figures,
+                reuse=timing.reuse,
                 seconds={
                     "generate": timing.generate_s,
                     "verify": timing.verify_s,
@@ -94,7 +96,7 @@ class Cycle:
             phase=phase,
             max_fault_rate=config.max_fault_rate,
         )
-        return collect(prompts, self.engine.generator, self.verifier, plan, self.run.events, self.run.stop)
+        return collect(prompts, self.engine.generator, self.checker, plan, self.run.events, self.run.stop)
 
     def _select(self, rollouts: Sequence[Rollout]) -> Selection:
         config = self.config

@@ -17,14 +17,13 @@ from halo_forge.config.load import Loaded
 from halo_forge.config.schemas import RaftTrainConfig
 from halo_forge.core.errors import DataError
 from halo_forge.core.events import EventType, Listener
-from halo_forge.core.protocols import Verifier
 from halo_forge.core.types import Prompt
 from halo_forge.data import Split, load_prompts, split_holdout
 from halo_forge.models.check import check_model
 from halo_forge.models.resolve import ModelRef, resolve_model
 from halo_forge.raft.cycle import Cycle
 from halo_forge.raft.engine import Engine, open_engine
-from halo_forge.rollout.checking import open_verifier
+from halo_forge.rollout.checking import Checker, open_checker
 from halo_forge.rollout.records import append_records, read_records, write_atomically
 from halo_forge.runs.launch import InputFile, Judge, LaunchContext, hash_file
 from halo_forge.runs.plan import Plan
@@ -54,16 +53,16 @@ def train_raft(
     overlong = check_model(work.start, config, work.prompts) if engine_factory is None else frozenset()
     split = _split(work, overlong, config)
     with (
-        open_verifier(config) as (verifier, sandbox),
+        open_checker(config) as checker,
         open_run(
-            "raft", loaded, config.output, work.inputs, judge=Judge(sandbox.tier, verifier.version), listeners=listeners
+            "raft", loaded, config.output, work.inputs, judge=Judge(checker.tier, checker.version), listeners=listeners
         ) as run,
     ):
         run.write_prompts([*split.train, *split.holdout])
         for notice in _notices(config, split, overlong):
             run.events.notice(notice)
-        cycles = _run_cycles(run, config, split, work.start, verifier, engine_factory or _local_engine)
-        return _publish(run, config, split, work.start, verifier, cycles)
+        cycles = _run_cycles(run, config, split, work.start, checker, engine_factory or _local_engine)
+        return _publish(run, config, split, work.start, checker, cycles)
 
 
 def plan_raft(loaded: Loaded[RaftTrainConfig]) -> Plan:
@@ -72,12 +71,12 @@ def plan_raft(loaded: Loaded[RaftTrainConfig]) -> Plan:
     work = _read(config)
     split = _split(work, check_model(work.start, config, work.prompts), config)
     start, context = work.start, work.context
-    with open_verifier(config) as (verifier, sandbox):
+    with open_checker(config) as checker:
         return Plan(
             (
                 ("start", start.name if start.adapter is None else f"{start.name} on {start.base}"),
                 ("prompts", f"{len(split.train)} to train on, {len(split.holdout)} held out"),
-                ("verifier", f"{verifier.name}, sandbox {sandbox.tier}"),
+                ("verifier", f"{checker.name}, sandbox {checker.tier}"),
                 ("a cycle", f"{len(split.train) * config.samples_per_prompt} completions to draw and verify"),
                 ("cycles", str(config.cycles)),
                 ("output", f"{config.output} ({'continues ' + context.run_id if context else 'new'})"),
@@ -152,7 +151,7 @@ def _run_cycles(
     config: RaftTrainConfig,
     split: Split,
     start: ModelRef,
-    verifier: Verifier,
+    checker: Checker,
     engine_factory: EngineFactory,
 ) -> list[CycleSummary]:
     run.drop_torn(CYCLES_FILE)
@@ -163,7 +162,7 @@ def _run_cycles(
     for number in range(len(done), config.cycles + 1):
         begun = time.perf_counter()
         steps = sum(cycle.training.steps for cycle in done if cycle.training)
-        cycle = Cycle(number, run, config, split.train, split.holdout, engine, verifier, steps).finish()
+        cycle = Cycle(number, run, config, split.train, split.holdout, engine, checker, steps).finish()
         done.append(cycle.model_copy(update={"seconds": {**cycle.seconds, "all": time.perf_counter() - begun}}))
         append_records(run.path / CYCLES_FILE, done[-1:])
         run.stop.check()
@@ -175,7 +174,7 @@ def _publish(
     config: RaftTrainConfig,
     split: Split,
     start: ModelRef,
-    verifier: Verifier,
+    checker: Checker,
     cycles: Sequence[CycleSummary],
 ) -> RaftSummary:
     best, why = choose_best(cycles)
@@ -188,8 +187,8 @@ def _publish(
     summary = RaftSummary(
         run_id=run.context.run_id,
         model=start.name,
-        verifier=verifier.name,
-        verifier_version=verifier.version,
+        verifier=checker.name,
+        verifier_version=checker.version,
         seed=config.seed,
         prompts=len(split.train),
         holdout_prompts=len(split.holdout),

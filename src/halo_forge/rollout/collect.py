@@ -9,15 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from halo_forge.core.errors import TooManyFaults
 from halo_forge.core.events import EventLog, EventType
-from halo_forge.core.protocols import Generator, Submission, Verifier
+from halo_forge.core.protocols import Generator, Submission
 from halo_forge.core.seeds import derive
 from halo_forge.core.stop import StopRequest
-from halo_forge.core.types import Completion, Prompt, Rollout, Sampling, Stage, Verdict
+from halo_forge.core.types import Completion, Prompt, Rollout, Sampling, Verdict
+from halo_forge.rollout.checking import Checker, Reuse
+from halo_forge.rollout.faults import FaultCount
 from halo_forge.rollout.records import append_records, read_rollouts, whole_chunks
-
-LEAST_FOR_FAULT_RATE = 20
 
 
 @dataclass(frozen=True)
@@ -44,13 +43,14 @@ class CollectPlan:
 
 @dataclass
 class Timing:
-    """Seconds and tokens of one collection; what was already on disk is not in it."""
+    """Seconds, tokens and origin of the verdicts of one collection; what was already on disk is not in it."""
 
     generate_s: float = 0.0
     verify_s: float = 0.0
     wall_s: float = 0.0
     tokens: int = 0
     completions: int = 0
+    reuse: Reuse = field(default_factory=Reuse)
 
 
 @dataclass
@@ -59,27 +59,6 @@ class Collected:
 
     rollouts: list[Rollout]
     timing: Timing
-
-
-@dataclass
-class _Faults:
-    total: int = 0
-    seen: int = 0
-    causes: dict[str, int] = field(default_factory=dict)
-
-    def count(self, verdicts: Sequence[Verdict], limit: float) -> None:
-        self.seen += len(verdicts)
-        for verdict in verdicts:
-            if verdict.reward is None:
-                self.total += 1
-                cause = verdict.fault or "unknown"
-                self.causes[cause] = self.causes.get(cause, 0) + 1
-        if self.seen >= LEAST_FOR_FAULT_RATE and self.total / self.seen > limit:
-            worst = max(self.causes, key=lambda cause: self.causes[cause])
-            raise TooManyFaults(
-                f"{self.total} of {self.seen} completions could not be verified, more than the {limit:.0%} allowed; "
-                f"most often: {worst}. Mend that, then the same command continues"
-            )
 
 
 def chunked(prompts: Sequence[Prompt], samples: int, rows: int) -> list[Sequence[Prompt]]:
@@ -96,11 +75,13 @@ class _Ledger:
     events: EventLog
     rollouts: list[Rollout]
     timing: Timing = field(default_factory=Timing)
-    faults: _Faults = field(default_factory=_Faults)
+
+    def __post_init__(self) -> None:
+        # What an earlier attempt could not verify is not held against this one, which may have been mended since.
+        self._faults = FaultCount(self.plan.max_fault_rate)
 
     def open(self, total: int) -> None:
-        """Take in what an earlier attempt left, and announce the phase."""
-        self.faults.count([r.verdict for r in self.rollouts], self.plan.max_fault_rate)
+        """Announce the phase."""
         self._emit(EventType.PHASE_STARTED, total=total, done=len(self.rollouts))
 
     def drew(self, completions: Sequence[Completion], seconds: float) -> None:
@@ -109,8 +90,9 @@ class _Ledger:
         self.timing.tokens += sum(len(c.token_ids) for c in completions)
 
     def store(self, chunk: _Chunk) -> None:
-        """Wait for a chunk's verdicts and write it."""
+        """Wait for a chunk's verdicts and write it; a chunk that brings too many faults is left to be drawn again."""
         verdicts, seconds = chunk.verdicts.result()
+        self._faults.count(verdicts)
         fresh = [
             Rollout(cycle=self.plan.cycle, chunk=chunk.number, completion=c, verdict=v)
             for c, v in zip(chunk.completions, verdicts, strict=True)
@@ -119,7 +101,6 @@ class _Ledger:
         self.rollouts += fresh
         self.timing.verify_s += seconds
         self.timing.completions += len(fresh)
-        self.faults.count(verdicts, self.plan.max_fault_rate)
         self._emit(
             EventType.PROGRESS,
             step=len(self.rollouts),
@@ -130,7 +111,13 @@ class _Ledger:
 
     def close(self) -> None:
         """Announce the end of the phase."""
-        self._emit(EventType.PHASE_FINISHED, wall_s=self.timing.wall_s, tokens=self.timing.tokens)
+        self._emit(
+            EventType.PHASE_FINISHED,
+            wall_s=self.timing.wall_s,
+            tokens=self.timing.tokens,
+            cached=self.timing.reuse.cached,
+            duplicates=self.timing.reuse.duplicates,
+        )
 
     def _emit(self, type: EventType, step: int | None = None, **m: float | None) -> None:
         self.events.emit(type, cycle=self.plan.cycle, phase=self.plan.phase, step=step, **m)
@@ -147,7 +134,7 @@ class _Chunk(NamedTuple):
 def collect(
     prompts: Sequence[Prompt],
     generator: Generator,
-    verifier: Verifier,
+    checker: Checker,
     plan: CollectPlan,
     events: EventLog,
     stop: StopRequest,
@@ -156,6 +143,7 @@ def collect(
 
     Raises:
         TooManyFaults: the share of unverifiable completions passed the limit.
+        EnvironmentFault: no process of the verifier can be kept running.
         Interrupted: a stop was asked for; the whole chunks are on disk.
     """
     chunks = chunked(prompts, plan.sampling.n, plan.rows_per_chunk)
@@ -163,7 +151,7 @@ def collect(
     done = whole_chunks(plan.path, [len(chunk) * plan.sampling.n for chunk in chunks])
     ledger = _Ledger(plan, events, read_rollouts(plan.path))
     ledger.open(total=len(prompts) * plan.sampling.n)
-    started = time.perf_counter()
+    started, before = time.perf_counter(), checker.reuse
     with ThreadPoolExecutor(1, thread_name_prefix="verify") as background:
         waiting: _Chunk | None = None
         for number in range(done, len(chunks)):
@@ -175,24 +163,27 @@ def collect(
             ledger.drew(completions, time.perf_counter() - begun)
             if waiting is not None:
                 ledger.store(waiting)
-            waiting = _Chunk(number, completions, background.submit(_judge, verifier, chunks[number], completions))
+                _tell(checker, events)
+            waiting = _Chunk(number, completions, background.submit(_judge, checker, chunks[number], completions))
         if waiting is not None:
             ledger.store(waiting)
+    _tell(checker, events)
     ledger.timing.wall_s = time.perf_counter() - started
+    ledger.timing.reuse = checker.reuse.since(before)
     stop.check()
     ledger.close()
     return Collected(ledger.rollouts, ledger.timing)
 
 
 def _judge(
-    verifier: Verifier, prompts: Sequence[Prompt], completions: Sequence[Completion]
+    checker: Checker, prompts: Sequence[Prompt], completions: Sequence[Completion]
 ) -> tuple[list[Verdict], float]:
     begun = time.perf_counter()
     by_id = {prompt.id: prompt for prompt in prompts}
-    submissions = [Submission(by_id[c.prompt_id], c.text) for c in completions]
-    try:
-        verdicts = verifier.verify(submissions)
-    except Exception as error:  # noqa: BLE001  the fault boundary: a broken verifier is never a reward of 0
-        fault = f"verifier {verifier.name} failed: {type(error).__name__}: {error}"
-        verdicts = [Verdict(reward=None, passed=False, stage=Stage.PARSE, fault=fault)] * len(submissions)
+    verdicts = checker.verify([Submission(by_id[c.prompt_id], c.text) for c in completions])
     return verdicts, time.perf_counter() - begun
+
+
+def _tell(checker: Checker, events: EventLog) -> None:
+    for notice in checker.take_notices():
+        events.notice(notice)

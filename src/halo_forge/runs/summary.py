@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from halo_forge.core.types import Record
+from halo_forge.rollout.checking import Reuse
 from halo_forge.rollout.metrics import Estimate, Metrics
 
 DEMO_ARMS = {
@@ -42,6 +43,7 @@ class CycleSummary(Record):
         kept: completions selected.
         threshold: the reward threshold in force.
         holdout: figures on the held-out slice after the cycle's training, if there is a slice.
+        reuse: where the verdicts on the drawn completions came from, as far as the last attempt judged them.
         seconds: phase -> seconds on the clock (`generate`, `verify`, `collect`, `train`, `evaluate`).
     """
 
@@ -51,6 +53,7 @@ class CycleSummary(Record):
     threshold: float | None = None
     training: TrainingFigures | None = None
     holdout: Metrics | None = None
+    reuse: Reuse | None = None
     seconds: dict[str, float] = {}
 
 
@@ -97,6 +100,7 @@ class BenchmarkSummary(Record):
         greedy: figures of one greedy completion a prompt, if asked for.
         groups: the same two for each group of prompts, where the prompts name groups.
         prompts_hash: hash of the prompts measured; results on different prompts are not comparable.
+        reuse: where the verdicts came from, as far as the last attempt judged them.
     """
 
     kind: Literal["benchmark"] = "benchmark"
@@ -111,6 +115,7 @@ class BenchmarkSummary(Record):
     sampled: Metrics
     greedy: Metrics | None = None
     groups: dict[str, tuple[Metrics, Metrics | None]] = {}
+    reuse: Reuse | None = None
     tokens_per_s: float | None
     wall_s: float
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import socket
 from collections.abc import Iterator
 
 from halo_forge.core.errors import EnvironmentFault
@@ -17,6 +18,7 @@ from halo_forge.sandbox.slots import Isolation, Slot
 from halo_forge.sandbox.supervision import MemoryShortage, Watch, watch_all
 
 REPORT_DESCRIPTOR = 3
+LINK_DESCRIPTOR = 4
 PAYLOAD_DESCRIPTOR = 5
 FILES_A_JOB = 200
 
@@ -56,15 +58,15 @@ class IsolatedSandbox:
             return self._outcome(watch, job.limits)
 
     def converse(self, judge: Job, candidate: Job) -> Exchange:
-        """Run two programs joined by their standard input and output; `stdin` of both jobs is ignored.
+        """Run two programs joined by a socket on descriptor 4; their standard input and output lead nowhere.
 
         Raises:
             EnvironmentFault: as for `run`.
         """
         with _boundary(), self._slot(judge) as first, self._slot(candidate) as second, descriptors() as ours:
             with descriptors() as to_judge, descriptors() as to_candidate:
-                _join(to_candidate, to_judge)
-                _join(to_judge, to_candidate)
+                for end, side in zip(socket.socketpair(), (to_judge, to_candidate), strict=True):
+                    side.add(end.detach(), LINK_DESCRIPTOR)
                 candidate_watch = _start(second, candidate, ours, to_candidate, None)
                 judge_watch = _start(first, judge, ours, to_judge, None)
             watch_all([judge_watch, candidate_watch], judge_watch)
@@ -139,13 +141,6 @@ def _pipe_out(ours: Descriptors, passed: Descriptors, target: int) -> int:
     ours.add(reader, target)
     passed.add(writer, target)
     return reader
-
-
-def _join(source: Descriptors, sink: Descriptors) -> None:
-    """Make a pipe from one program's standard output to the other's standard input."""
-    reader, writer = os.pipe()
-    sink.add(reader, 0)
-    source.add(writer, 1)
 
 
 @contextlib.contextmanager

@@ -10,10 +10,12 @@ made for a later one could look for it: contents travel as descriptors.
 
 Messages on the control socket (sequenced packets): settings come in once, as JSON, and `ready` goes out; then a
 request (`Request`, marshalled) with descriptors comes in, and a report goes out once the last process of the job is
-gone. `kill` ends the job that runs. When the harness dies the socket closes, which ends the job and the launcher.
+gone. `kill` ends the job that runs. When the harness dies the socket closes, which ends the job and the launcher; a
+launcher that cannot clear up behind a job says so and ends.
 
 After a fork both sides pay for every page they touch, a few microseconds each, so the code between two forks is plain:
-no JSON, no context managers, and whatever a job can inherit is arranged before the copy is made.
+no JSON, no context managers, and whatever a job can inherit is arranged before the copy is made. A launcher with
+scripts is itself confined like its jobs before it takes the first one, where its fence can do that.
 """
 
 import builtins
@@ -36,7 +38,7 @@ from typing import Any, NamedTuple
 
 PR_SET_DUMPABLE, PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS, PR_SET_CHILD_SUBREAPER = 4, 22, 38, 36
 SECCOMP_MODE_FILTER = 2
-TARGETS, OWN, PAYLOAD = 8, 200, 5
+TARGETS, OWN, LINK, PAYLOAD = 8, 200, 4, 5
 MESSAGE_BYTES, DESCRIPTORS = 1 << 20, 250
 PROGRAM, SCRIPT, INLINE = 0, 1, 2
 REPORT = struct.Struct("=idd")
@@ -87,12 +89,13 @@ class Launcher:
         control: the socket to the harness.
         nowhere: a descriptor of the null device.
         settings: `fence` (a source) and `scripts` (sources by module name), `modules` to import beforehand, `filter`
-            (hexadecimal), `limits` that every job has, and what the fence wants.
+            (hexadecimal), `limits` and `disk_mb` of every job of a launcher with scripts, and what the fence wants.
     """
 
     def __init__(self, control: socket.socket, nowhere: int, settings: dict[str, Any]) -> None:
         self.control = control
         self.nowhere = nowhere
+        self.spent = False
         self.room = socket.CMSG_SPACE(DESCRIPTORS * struct.calcsize("i"))
         self.poll = select.poll()
         self.poll.register(control, select.POLLIN)
@@ -108,6 +111,9 @@ class Launcher:
         call(libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "refuse new privileges")
         call(libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0), "refuse to be traced")
         set_limits(settings["limits"])
+        self.confined = bool(self.scripts) and self.fence.settle(settings["disk_mb"])
+        if self.confined:
+            self.confine()
         gc.collect()
         gc.freeze()
         gc.disable()
@@ -128,6 +134,8 @@ class Launcher:
             if report is None:
                 return
             self.control.send(report)
+            if self.spent:
+                return
 
     def answer(self, request: Request, descriptors: list[int]) -> bytes:
         """Let a script do its work in this process; it is trusted, and runs nothing of a program's."""
@@ -135,7 +143,7 @@ class Launcher:
         started = time.process_time()
         try:
             payload = os.pread(given[PAYLOAD], os.fstat(given[PAYLOAD]).st_size, 0)
-            content: str = self.scripts[request.argv[0]].serve(payload, given[0], given[1])
+            content: str = self.scripts[request.argv[0]].serve(payload, given[LINK])
         finally:
             for descriptor in descriptors:
                 os.close(descriptor)
@@ -169,22 +177,25 @@ class Launcher:
             status, cpu_s, peak_kb = self.reap(main)
             failure = os.read(reader, 1000).decode(errors="replace")
         os.close(reader)
-        self.fence.close()
+        self.spent = not self.fence.close()
         if not present:
             return None
-        return b"E" + failure.encode() if failure else b"R" + REPORT.pack(status, cpu_s, peak_kb)
+        tag = b"E" if failure else b"S" if self.spent else b"R"
+        return tag + (failure.encode() or REPORT.pack(status, cpu_s, peak_kb))
+
+    def confine(self) -> None:
+        """Give up, for good, what this process and those it starts must not do."""
+        self.fence.confine()
+        if self.filter:
+            call(libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, self.filter, 0, 0), "filter calls")
 
     def become(self, request: Request, writer: int) -> None:
         """Turn this copy of the launcher into the job, or say on `writer` why that cannot be."""
         try:
             set_limits(request.limits)
-            self.fence.confine()
-            if self.filter:
-                call(libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, self.filter, 0, 0), "filter calls")
+            if not self.confined:
+                self.confine()
             if request.kind == SCRIPT:
-                for target in range(3, TARGETS):
-                    if target not in request.targets:
-                        os.close(target)
                 os.closerange(TARGETS, 1 << 20)
                 gc.enable()
                 sys.argv = request.argv

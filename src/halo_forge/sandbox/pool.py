@@ -49,7 +49,8 @@ class SlotPool:
         mounts = {**self._python.mounts, **job.mounts}
         hidden = tuple(dict.fromkeys((*self._python.hidden, *job.hidden)))
         limits = tuple(lasting_limits(job.limits)) if job.image else ()
-        return Spec(tuple(sorted(mounts.items())), hidden, job.image or NO_IMAGE, limits)
+        disk_mb = job.limits.disk_mb if job.image else 0
+        return Spec(tuple(sorted(mounts.items())), hidden, job.image or NO_IMAGE, limits, disk_mb)
 
     def give_back(self, slot: Slot, *, sound: bool) -> None:
         """Return a launcher; one that is not sound is ended, and so is the one longest idle when there are many."""

@@ -36,12 +36,14 @@ class Spec(NamedTuple):
         hidden: paths inside that appear as empty folders.
         image: the scripts and modules it has loaded.
         limits: what all jobs of an image may use; empty without one.
+        disk_mb: size of the work folder of all jobs of an image.
     """
 
     mounts: tuple[tuple[str, Path], ...]
     hidden: tuple[str, ...]
     image: Image
     limits: tuple[KernelLimit, ...]
+    disk_mb: int
 
 
 class Enclosure(NamedTuple):
@@ -142,8 +144,13 @@ class Slot:
 
     def _greeted(self, enclosure: Enclosure, image: Image) -> int:
         """Send the settings and wait until the launcher is ready; return a handle of its process."""
-        loaded = {"modules": image.modules, "scripts": dict(image.scripts), "limits": self.spec.limits}
-        settings = {**enclosure.settings, **loaded}
+        settings = {
+            **enclosure.settings,
+            "modules": image.modules,
+            "scripts": dict(image.scripts),
+            "limits": self.spec.limits,
+            "disk_mb": self.spec.disk_mb,
+        }
         self.control.settimeout(START_LIMIT_S)
         self.control.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
         with contextlib.suppress(OSError):
@@ -205,6 +212,7 @@ class Slot:
         if message.startswith(b"E"):
             said = message[1:].decode(errors="replace")
             raise EnvironmentFault(f"the sandbox cannot be set up for a program: {said}")
+        self.spent = message.startswith(b"S")
         status, cpu_s, peak_kb = REPORT.unpack_from(message, 1)
         return Report(status, cpu_s, peak_kb / 1024, message[1 + REPORT.size :])
 

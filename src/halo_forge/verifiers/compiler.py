@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,23 +12,24 @@ from halo_forge.core.errors import EnvironmentFault
 from halo_forge.core.protocols import Job, Limits, Outcome
 from halo_forge.verifiers.batch import Meter
 from halo_forge.verifiers.cpp_driver import Language
+from halo_forge.verifiers.header_store import Header
+from halo_forge.verifiers.headers import MOUNT, Headers, Invocation
+from halo_forge.verifiers.hidden_warnings import without_hiding
+from halo_forge.verifiers.include_block import leading_block
+from halo_forge.verifiers.toolchains import Toolchain
 
-INSTALL = "install it with `apt-get install g++`"
 SUFFIX: dict[Language, str] = {"c": "c", "c++": "cpp"}
-WARNING = re.compile(r"^(?!driver:|tests:|cc1|g\+\+|gcc)\S.*?\bwarning: ", re.MULTILINE)
-ERROR = re.compile(r"^.*\b(?:error|undefined reference|undefined symbol)\b.*$", re.MULTILINE)
-IN_PROGRAM = re.compile(r"\S*/job/program\.")
-HIDING = re.compile(
-    r"^[ \t]*(?:\#|%:|\?\?=)[ \t]*(?:pragma[ \t]+GCC[ \t]+(?:diagnostic|system_header)|line\b|\d)|\b_Pragma\b",
-    re.MULTILINE,
-)
+WARNING = re.compile(r"^(?!driver:|tests:|cc1|clang|\S*g\+\+|\S*gcc)\S.*?\bwarning: ", re.MULTILINE)
+ASSEMBLER_ERROR = r"\S+\.s:\d+: Error: |<inline asm>:"
+ERROR = re.compile(rf"^(?:.*\b(?:error|undefined reference|undefined symbol)\b|{ASSEMBLER_ERROR}).*$", re.MULTILINE)
+IN_PROGRAM = re.compile(rf"\S*/job/program\.|{ASSEMBLER_ERROR}")
+BLAMES_HEADER = re.compile(rf"^(?:cc1|<built-in>|<command-line>)|internal compiler error|{MOUNT}/|\bPCH\b")
 TRIVIAL: dict[Language, str] = {
     "c": "#include <stdlib.h>\nint main(void) { return 0; }\n",
     "c++": "#include <cstdlib>\nint main() {}\n",
 }
 BINARY_BYTES = 128 << 20
 DIAGNOSTIC_BYTES = 1 << 20
-MOLD_OPTIONS = ("-fuse-ld=mold", "-Wl,--no-fork", "-Wl,--thread-count=1")
 
 
 class Build(NamedTuple):
@@ -54,6 +54,7 @@ class Compiler:
     """A compiler on this machine.
 
     Args:
+        toolchain: its family.
         language: which of the two.
         standard: its `-std`.
         warnings: warning options.
@@ -63,22 +64,30 @@ class Compiler:
         EnvironmentFault: it is not installed.
     """
 
-    def __init__(self, language: Language, standard: str, warnings: tuple[str, ...], limits: Limits) -> None:
-        name = "g++" if language == "c++" else "gcc"
-        found = shutil.which(name)
-        if found is None:
-            raise EnvironmentFault(f"the compiler {name} is not installed: {INSTALL}")
-        self._program = found
+    def __init__(
+        self, toolchain: Toolchain, language: Language, standard: str, warnings: tuple[str, ...], limits: Limits
+    ) -> None:
+        self._program = toolchain.find(language)
+        self._toolchain = toolchain
         self._language = language
-        self._options = (f"-std={standard}", *warnings, "-fmax-errors=10", "-fdiagnostics-color=never")
+        self._options = (f"-std={standard}", *warnings, toolchain.first_error, "-fdiagnostics-color=never")
         self._limits = limits.model_copy(update={"output_bytes": DIAGNOSTIC_BYTES, "report_bytes": BINARY_BYTES})
         self._linker: tuple[str, ...] = ()
+        shown = subprocess.run([self._program, "--version"], capture_output=True, text=True, check=False).stdout
+        self._shown_version = shown.partition("\n")[0]
+        self.headers: Headers | None = None
 
     @property
     def version(self) -> str:
-        """Program, version and options."""
-        shown = subprocess.run([self._program, "-dumpfullversion"], capture_output=True, text=True, check=False).stdout
-        return " ".join((Path(self._program).name, shown.strip(), *self._options))
+        """Program, version and options; precompiled headers change no verdict and are not part of it."""
+        return " ".join((Path(self._program).name, self._shown_version, *self._options))
+
+    @property
+    def invocation(self) -> Invocation:
+        """How it is called."""
+        return Invocation(
+            self._program, self._language, self._options, self._environment(), self._mounts(), self._shown_version
+        )
 
     def prepare(self, meter: Meter) -> None:
         """Prove that the compiler works, and choose the linker.
@@ -86,11 +95,11 @@ class Compiler:
         Raises:
             EnvironmentFault: it does not.
         """
-        if shutil.which("mold"):
-            self._linker = MOLD_OPTIONS
+        for linker in self._toolchain.linkers:
+            self._linker = linker
             if self._compile(meter, TRIVIAL[self._language], link=True).exit_status == 0:
                 return
-            self._linker = ()
+        self._linker = ()
         self._require_working(meter)
 
     def build(self, meter: Meter, program: str, behind: str = "", *, link: bool) -> Build:
@@ -105,14 +114,11 @@ class Compiler:
         Raises:
             EnvironmentFault: the compiler does not work any more.
         """
-        outcome = self._compile(meter, program + behind, link=link)
+        outcome = self._compile_fast(meter, program, behind, link=link)
         said = outcome.stderr.decode(errors="replace")
         if outcome.exit_status == 0:
-            warning = WARNING.search(said)
-            hidden = HIDING.search(program.replace("\\\n", ""))
-            detail = said[warning.start() :].split("\n", 1)[0] if warning else "hides warnings" if hidden else ""
-            return Build(outcome.report, ok=True, warned=bool(warning or hidden), detail=detail)
-        error = ERROR.search(said)
+            return Build(outcome.report, True, *self._warned(meter, outcome, program, behind, link=link))
+        error = _first_error(outcome)
         if outcome.exit_status != 1 or not error or "cannot execute" in said:
             self._require_working(meter)
         if outcome.timed_out and outcome.cpu_s < self._limits.cpu_s / 2:
@@ -122,27 +128,58 @@ class Compiler:
         if outcome.timed_out:
             detail = f"the compiler timed out after {outcome.wall_s:.1f} s"
             return Build(b"", ok=False, warned=False, detail=detail, in_program=True)
-        detail = error[0] if error else f"the compiler failed: {said.strip()}"
+        detail = error or f"the compiler failed: {said.strip()}"
         return Build(b"", ok=False, warned=False, detail=detail, in_program=IN_PROGRAM.match(detail) is not None)
 
-    def _compile(self, meter: Meter, source: str, *, link: bool) -> Outcome:
+    def _warned(self, meter: Meter, outcome: Outcome, program: str, behind: str, *, link: bool) -> tuple[bool, str]:
+        """Return whether there are warnings, those counted that the program hides, and the first."""
+        shown = _first_warning(outcome)
+        if shown:
+            return True, shown
+        bare = without_hiding(program)
+        if bare == program:
+            return False, ""
+        if bare is None:
+            return True, "may hide warnings"
+        outcome = self._compile_fast(meter, bare, behind, link=link)
+        hidden = _first_warning(outcome)
+        if outcome.exit_status != 0:
+            return True, "may hide warnings"
+        return bool(hidden), f"hides {hidden}" if hidden else ""
+
+    def _compile_fast(self, meter: Meter, program: str, behind: str, *, link: bool) -> Outcome:
+        """Compile with a precompiled header if there is one that fits, and again without if it got in the way."""
+        header = self.headers.choose(leading_block(program)) if self.headers else None
+        if self.headers is None or header is None:
+            return self._compile(meter, program + behind, link=link)
+        fast = self._compile(meter, program + behind, link=link, header=header)
+        if not _disturbed(fast):
+            return fast
+        outcome = self._compile(meter, program + behind, link=link)
+        if (outcome.exit_status, _first_error(outcome)) != (fast.exit_status, _first_error(fast)):
+            self.headers.forget(header)
+        return outcome
+
+    def _compile(self, meter: Meter, source: str, *, link: bool, header: Header | None = None) -> Outcome:
         file = f"program.{SUFFIX[self._language]}"
+        words: tuple[str, ...] = (self._program, *self._options)
+        mounts = dict(self._mounts())
+        if header and self.headers:
+            words += self.headers.options(header)
+            mounts |= self.headers.mounts
+        returned = link and self._toolchain.runs_here
         if link:
-            words = (self._program, *self._options, *self._linker, f"/job/{file}", "-o", "/work/program")
-            argv = ("/bin/sh", "-c", '"$@" && exec cat /work/program >&3', "sh", *words)
+            words += (*self._linker, f"/job/{file}", "-o", "/work/program")
         else:
-            argv = (self._program, *self._options, "-fsyntax-only", f"/job/{file}")
-        environment = {"LC_ALL": "C", "PATH": f"{Path(self._program).parent}:/usr/bin:/bin", "TMPDIR": "/work"}
+            words += ("-fsyntax-only", f"/job/{file}")
+        argv = ("/bin/sh", "-c", '"$@" && exec cat /work/program >&3', "sh", *words) if returned else words
+        content = source.encode(errors="replace")
         return meter.run(
-            Job(
-                argv,
-                self._limits,
-                files={file: source.encode(errors="replace")},
-                mounts=self._mounts(),
-                env=environment,
-                report=link,
-            )
+            Job(argv, self._limits, files={file: content}, mounts=mounts, env=self._environment(), report=returned)
         )
+
+    def _environment(self) -> Mapping[str, str]:
+        return {"LC_ALL": "C", "PATH": f"{Path(self._program).parent}:/usr/bin:/bin", "TMPDIR": "/work"}
 
     def _mounts(self) -> Mapping[str, Path]:
         """Return the folder of a compiler that is not part of the system."""
@@ -160,4 +197,24 @@ class Compiler:
         outcome = self._compile(meter, TRIVIAL[self._language], link=True)
         if outcome.exit_status != 0:
             words = outcome.stderr.decode(errors="replace").strip().splitlines()
-            raise EnvironmentFault(f"{self._program} does not work: {words[-1] if words else outcome}: {INSTALL}")
+            last = words[-1] if words else outcome
+            raise EnvironmentFault(f"{self._program} does not work: {last}: {self._toolchain.install}")
+
+
+def _first_warning(outcome: Outcome) -> str:
+    said = outcome.stderr.decode(errors="replace")
+    found = WARNING.search(said)
+    return said[found.start() :].split("\n", 1)[0] if found else ""
+
+
+def _first_error(outcome: Outcome) -> str:
+    found = ERROR.search(outcome.stderr.decode(errors="replace"))
+    return found[0] if found else ""
+
+
+def _disturbed(outcome: Outcome) -> bool:
+    """Tell whether a compilation ended in a way that a precompiled header may be to blame for."""
+    if outcome.exit_status == 0 or outcome.timed_out or outcome.flooded:
+        return False
+    error = _first_error(outcome)
+    return outcome.exit_status != 1 or not error or BLAMES_HEADER.search(error) is not None

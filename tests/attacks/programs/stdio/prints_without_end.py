@@ -1,0 +1,3 @@
+# prints until it is stopped
+while True:
+    print(3, flush=True)
