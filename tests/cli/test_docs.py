@@ -11,7 +11,9 @@ from halo_forge.cli.app import Deferred, app, run
 from halo_forge.cli.flags import given_settings
 from halo_forge.config.load import load
 from halo_forge.config.schemas import SCHEMAS
+from halo_forge.config.shared import VerifierOptions
 from halo_forge.core import errors
+from halo_forge.core.plugins import verifier_config
 from halo_forge.data import load_conversations, load_prompts
 
 ROOT = Path(__file__).parents[2]
@@ -38,13 +40,16 @@ def test_it_runs(line: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
 @pytest.mark.parametrize("line", commands("text"))
 def test_it_validates(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    _, group_name, name, *args = shlex.split(line)
-    deferred = app.commands[group_name]
+    _, name, *args = shlex.split(line)
+    deferred = app.commands[name]
     assert isinstance(deferred, Deferred)
-    group = deferred.load()
-    assert isinstance(group, click.Group)
-    with group.commands[name].make_context(name, args) as ctx:
-        load(SCHEMAS[f"{group_name} {name}"], given_settings(ctx), ctx.params["config_file"])
+    command: click.Command = deferred.load()
+    if isinstance(command, click.Group):
+        command, name = command.commands[args[0]], f"{name} {args.pop(0)}"
+    with command.make_context(name, args) as ctx:
+        config = load(SCHEMAS[name], given_settings(ctx), ctx.params["config_file"]).config
+        if isinstance(config, VerifierOptions):
+            verifier_config(config.verifier, dict(config.verifier_options))
 
 
 def test_the_table_of_commands_is_complete() -> None:

@@ -26,7 +26,11 @@ MACHINE = Machine(
     tools={"g++": "g++ 12.2.0", "clang++": None},
     sandbox=None,
     sandbox_problem="install [bubblewrap]",
-    verifiers=(VerifierState("gcc", "Compiles C++.", None), VerifierState("odd", "Is odd.", "no odd tool")),
+    verifiers=(
+        VerifierState("gcc", "Compiles C++.", None),
+        VerifierState("odd", "Is odd.", "no odd tool"),
+        VerifierState("own", "Asks.", None, ("command",)),
+    ),
 )
 
 
@@ -42,7 +46,7 @@ def test_the_table_says_what_is_there_and_what_is_not() -> None:
     assert "accelerator NVIDIA GB10 (NVIDIA 580.9)" in text
     assert "sandbox none install [bubblewrap]" in text
     assert "bitsandbytes not installed" in text
-    assert "gcc Compiles C++. odd Is odd. no odd tool" in text
+    assert "gcc Compiles C++. odd Is odd. no odd tool own Asks. with --verifier-option command=…" in text
 
 
 def test_json_on_this_machine(capsys: pytest.CaptureFixture[str]) -> None:
@@ -50,8 +54,20 @@ def test_json_on_this_machine(capsys: pytest.CaptureFixture[str]) -> None:
     machine = json.loads(capsys.readouterr().out)
     assert machine["python"] == ".".join(map(str, sys.version_info[:3]))
     assert machine["packages"]["torch"]
-    assert {"gcc", "python"} <= {verifier["name"] for verifier in machine["verifiers"]}
+    verifiers = {verifier["name"]: verifier for verifier in machine["verifiers"]}
+    assert verifiers["python"]["problem"] is None
+    assert (verifiers["msvc"]["problem"], verifiers["msvc"]["needs"]) == (None, ["host", "user"])
+    assert machine["tools"]["ssh"].startswith("OpenSSH")
     assert (machine["sandbox"] is None) != (machine["sandbox_problem"] is None)
+
+
+def test_nothing_is_built_for_later_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert run(["info"]) == 0
+    assert "auto" in capsys.readouterr().out
+    assert not [place for place in tmp_path.rglob("*") if place.is_file()]
 
 
 def install(folder: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,17 +5,32 @@ from pathlib import Path
 
 import pytest
 
+from halo_forge.config.shared import VerifierOptions
 from halo_forge.core.errors import ConfigError
-from halo_forge.core.plugins import VERIFIERS, VerifierConfig, find, verifier_config
+from halo_forge.core.plugins import VERIFIERS, find, verifier_config
+
+BUILTIN = {
+    "auto", "chain", "clang", "custom", "gcc", "go", "humaneval", "mbpp", "mingw", "msvc", "python", "rust",
+}  # fmt: skip
+NEEDED: dict[str, dict[str, object]] = {
+    "chain": {"stages": [{"verifier": "python"}]},
+    "custom": {"command": "true"},
+    "msvc": {"host": "build-1", "user": "forge"},
+}
 
 
 def test_every_builtin_verifier_comes_through_its_entry_point() -> None:
-    names = {entry.name for entry in entry_points(group=VERIFIERS)}
-    assert {"gcc", "humaneval", "mbpp", "python"} <= names
-    for name in names:
-        config = verifier_config(name, {})
-        assert isinstance(config, VerifierConfig)
+    entries = {entry.name: entry for entry in entry_points(group=VERIFIERS)}
+    assert entries.keys() >= BUILTIN
+    for name in BUILTIN:
+        config = verifier_config(name, NEEDED.get(name, {}))
+        assert type(config) is entries[name].load()
         assert type(config).__doc__
+
+
+def test_the_setting_names_every_verifier() -> None:
+    description = VerifierOptions.model_fields["verifier"].description or ""
+    assert description.startswith(", ".join(sorted(BUILTIN)))
 
 
 def test_an_unknown_verifier_is_answered_with_the_list() -> None:
@@ -26,6 +41,28 @@ def test_an_unknown_verifier_is_answered_with_the_list() -> None:
 def test_an_unknown_option_is_answered_with_those_there_are() -> None:
     with pytest.raises(ConfigError, match=r"option 'timeout'.*timeout_s"):
         verifier_config("gcc", {"timeout": 3})
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "text"),
+    [
+        ("custom", {}, "verifier 'custom' needs --verifier-option command=…"),
+        ("gcc", {"timeout": 3}, "verifier 'gcc' has no option 'timeout': did you mean 'timeout_s'? it has language, "),
+        ("rust", {"crates": "a b"}, "verifier 'rust', option 'crates': 'a b' is not NAME"),
+        ("auto", {"default": "lisp"}, "verifier 'auto': default: unknown language 'lisp'"),
+        (
+            "auto",
+            {"languages": ["c"], "options": {"gcc": {"timeout": 3}}},
+            "verifier 'auto': verifier 'gcc' has no option 'timeout'",
+        ),
+        ("chain", {"stages": [{}]}, "verifier 'chain', option 'stages.0.verifier': Field required"),
+    ],
+)
+def test_a_complaint_is_one_clear_sentence(name: str, options: dict[str, object], text: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        verifier_config(name, options)
+    assert str(caught.value).startswith(text)
+    assert str(caught.value).count("it has") <= 1
 
 
 def test_a_bad_option_value_names_the_option() -> None:
@@ -56,5 +93,5 @@ def test_an_installed_package_adds_a_verifier(tmp_path: Path, monkeypatch: pytes
     (metadata / "entry_points.txt").write_text(f"[{VERIFIERS}]\nshell = shell_verifier:ShellConfig\n")
     monkeypatch.syspath_prepend(tmp_path)
     assert verifier_config("shell", {"timeout_s": 3}).model_dump() == {"timeout_s": 3}
-    with pytest.raises(ConfigError, match="choose one of gcc, humaneval, mbpp, python, shell"):
+    with pytest.raises(ConfigError, match=r", python, rust, shell$"):
         verifier_config("nothing", {})

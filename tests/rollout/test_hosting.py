@@ -83,6 +83,14 @@ def test_what_the_verifier_does_wrong_is_a_fault_and_its_process_goes_on(hosted:
     assert hosted.take_notices() == []
 
 
+def test_what_is_no_text_is_a_fault_and_harms_no_other(hosted: HostedVerifier) -> None:
+    half_prompt = PROMPT.model_copy(update={"messages": (Message(role="user", content="\udfff"),)})
+    futures = hosted.submit([*submissions("right", "\ud800"), Submission(half_prompt, "right"), *submissions("right")])
+    got = [future.result(PATIENCE_S) for future in futures]
+    assert [verdict.reward for verdict in got] == [1.0, None, None, 1.0]
+    assert all("surrogate" in verdict.fault for verdict in got if verdict.fault is not None)
+
+
 @pytest.mark.parametrize(("deed", "how"), [("crash", "signal 11"), ("exit", "exit status 7: the plugin gives up")])
 def test_a_process_that_dies_costs_only_what_was_in_work(deed: str, how: str) -> None:
     with closing(HostedVerifier(order(workers=1), PATIENCE_S)) as hosted:
@@ -128,7 +136,7 @@ def test_a_process_that_always_dies_ends_the_run_and_says_so(
         ({"mood": "refuse"}, EnvironmentFault, "^no toolchain: install one$"),
         ({"mood": "break"}, EnvironmentFault, r"cannot be built: KeyError: 'odd' \(.*scripted_verifier.py, line"),
         ({"mood": "die"}, EnvironmentFault, "ended before it was ready: exit status 3"),
-        ({"colour": 1}, ConfigError, "^verifier 'scripted', option 'colour'"),
+        ({"colour": 1}, ConfigError, "^verifier 'scripted' has no option 'colour'"),
         ({"verifier": "scriptd"}, ConfigError, "^unknown verifier 'scriptd': did you mean 'scripted'"),
     ],
 )

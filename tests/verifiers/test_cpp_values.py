@@ -62,6 +62,47 @@ def test_an_unordered_container_compares_without_order() -> None:
     assert not holds(printed_value('["list",["i",32,1],["i",32,2]]'), "==", Items((Number(2), Number(1))))
 
 
+def test_order_counts_unless_the_expected_side_has_none() -> None:
+    items = '["i",32,1],["i",32,2]]'
+    ordered, bag = printed_value(f'["list",{items}'), printed_value(f'["bag",{items}')
+    for left, right in ((bag, ordered), (ordered, bag)):
+        assert not holds(left, "==", right)
+        assert not holds(left, "!=", right)
+    inner = printed_value('["bag",["list",["i",32,1]],["list",["i",32,2],["f","0x1p+0"]]]')
+    swapped = printed_value('["bag",["list",["i",64,2],["f","0x1p+0"]],["list",["i",8,1]]]')
+    assert holds(inner, "==", swapped)
+    assert not holds(printed_value('["bag",["f","nan"]]'), "==", printed_value('["bag",["f","nan"]]'))
+    assert holds(printed_value('["bag",["f","inf"]]'), "==", printed_value('["bag",["f","inf"]]'))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '["u",1000000000000000000000,5]', '["u",40000000000,5]', '["u",-32,5]', '["i",32,4294967295]', '["u",32,-1]',
+        f'["i",64,{"9" * 4001}]', '["i",64,1e308]', '["i",64,Infinity]', '["f","0x1p+99999"]', '["f",1]', '["p",2]',
+        '["s",5]', '["s"]', '["list"', "[]", "5", "{}", '["list",' * 500 + '["p",1]' + "]" * 500,
+    ],
+)  # fmt: skip
+def test_forged_lines_are_refused(line: str) -> None:
+    with pytest.raises(ValueError, match="not a value"):
+        printed_value(line)
+
+
+def test_literals_that_fit_no_type_are_left_to_the_compiler() -> None:
+    for text in ("1" * 30, "1" * 5000, "0x" + "f" * 17):
+        assert literal_value(text) is None
+
+
+def test_a_large_bag_whose_hashes_collide_equals_itself() -> None:
+    items = (
+        ",".join(f'["u",64,{number * (2**61 - 1)}]' for number in range(8))
+        + ","
+        + ",".join(['["i",64,0]', '["i",64,-1]', '["i",64,-2]'] * 20_000)
+    )
+    bag = printed_value(f'["bag",{items}]')
+    assert holds(bag, "==", bag)
+
+
 def test_a_tolerance_bounds_the_difference() -> None:
     assert holds(Number(1.05), "<", Number(1.0), Number(0.1))
     assert not holds(Number(1.2), "<", Number(1.0), Number(0.1))

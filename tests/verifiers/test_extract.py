@@ -44,6 +44,7 @@ def test_a_longer_fence_may_hold_a_shorter_one() -> None:
 def test_thoughts_are_no_answer() -> None:
     assert extract_code("<think>```cpp\ndraft, long\n```</think>```cpp\nfinal\n```", CPP).code == "final"
     assert extract_code("<think>```cpp\ndraft\n```", CPP).code == ""
+    assert extract_code("<think>plan</think><think>```cpp\ndraft\n```", CPP).code == ""
 
 
 @given(st.text() | LINES.map("\n".join))

@@ -174,7 +174,9 @@ def test_tests_that_cannot_be_checked_are_a_named_fault(gcc: Judge, text: str) -
     assert verdict.fault.startswith("unsupported tests")
 
 
-@pytest.mark.parametrize("name", ["01", "03", "05", "07", "09", "11", "13", "15", "17"])
+@pytest.mark.parametrize(
+    "name", ["01", "03", "07", "09", "11", "13", "15", "17", pytest.param("05", marks=pytest.mark.slow)]
+)
 def test_no_attack_passes_or_harms(gcc: Judge, attacks: Path, name: str) -> None:
     (file,) = (attacks / "cpp").glob(f"{name}_*")
     text = fenced(file.read_text())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import socket
 import threading
 import time
 from typing import Any
@@ -55,15 +56,15 @@ messages = st.lists(answers | raises | handles | nodes, max_size=12)
 
 def judge(reference: Reference, stream: bytes, *, foreseeing: bool = True) -> list[Any]:
     """Return the judge's report on a completion's process that sends these bytes whatever it is asked, and ends."""
-    reader, writer = os.pipe()
+    link, other = socket.socketpair()
     nowhere = os.open(os.devnull, os.O_RDWR)
 
     def feed() -> None:
         view = memoryview(stream)
-        with contextlib.suppress(BrokenPipeError):
-            while view:
-                view = view[os.write(writer, view) :]
-        os.close(writer)
+        with contextlib.suppress(OSError):
+            other.sendall(view)
+        with contextlib.suppress(OSError):
+            other.shutdown(socket.SHUT_WR)
 
     feeder = threading.Thread(target=feed)
     feeder.start()
@@ -71,13 +72,14 @@ def judge(reference: Reference, stream: bytes, *, foreseeing: bool = True) -> li
     assert seen is not None
     given = {**reference.model_dump(), "helpers": "", "check": reference.check or ""}
     calls = foresee(reference, seen).calls if foreseeing else []
-    pipe = python_wire.Pipe(reader, nowhere, time.monotonic() + 20)
+    pipe = python_wire.Pipe(link.fileno(), time.monotonic() + 20)
     try:
         return python_judge.report(given, python_link.Link(pipe, calls, notice=nowhere))
     finally:
-        os.close(reader)
+        link.close()
         os.close(nowhere)
         feeder.join()
+        other.close()
 
 
 def framed(*sent: Any) -> bytes:

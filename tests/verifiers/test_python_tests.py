@@ -207,7 +207,6 @@ def reads():
     asserts = (
         "assert names() == ['Own', 'depth', 'names', 'pickle', 'random', 'reads', 'rest', 'seen', 'signal', 'sys']",
         "assert seen() == (['solution.py'], True, 5)",
-        "assert rest() == (True, False)",
         "assert reads() == 'nothing'",
         "assert 995 <= depth() <= 1000",
     )

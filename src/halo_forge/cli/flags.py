@@ -81,7 +81,7 @@ class SettingsCommand(click.Command):
         records: dict[str, list[tuple[str, str]]] = {name: [] for name in (*SECTIONS, "Command")}
         for param in self.get_params(ctx):
             record = param.get_help_record(ctx)
-            if record is not None:
+            if record is not None and isinstance(param, click.Option):
                 flags, text = record
                 section = param.section if isinstance(param, Setting) else "Command"
                 records[section].append((flags.ljust(FLAGS_WIDTH), text))

@@ -51,7 +51,10 @@ def show_machine(machine: Machine, console: Console) -> None:
 
     verifiers = _table("Verifiers")
     for verifier in machine.verifiers:
-        verifiers.add_row(verifier.name, _state(verifier.description, verifier.problem))
+        row = _state(verifier.description, verifier.problem)
+        if verifier.needs:
+            row.append(f"\nwith {' '.join(f'--verifier-option {name}=…' for name in verifier.needs)}", style="dim")
+        verifiers.add_row(verifier.name, row)
     console.print(verifiers)
 
 

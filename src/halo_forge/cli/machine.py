@@ -30,7 +30,21 @@ PACKAGES = (
     "pydantic",
     "numpy",
 )
-TOOLS = ("g++", "gcc", "clang++", "clang", "python3", "bwrap")
+TOOLS = (
+    "g++",
+    "gcc",
+    "clang++",
+    "clang",
+    "x86_64-w64-mingw32-g++",
+    "mold",
+    "rustc",
+    "cargo",
+    "go",
+    "python3",
+    "bwrap",
+    "ssh",
+)
+VERSION_ARGUMENT = {"go": "version", "ssh": "-V"}
 AMD = "0x1002"
 GIB = 1 << 30
 PROBE_TIMEOUT_S = 10.0
@@ -47,11 +61,17 @@ class Accelerator:
 
 @dataclass(frozen=True)
 class VerifierState:
-    """A verifier that is installed; `problem` says why it cannot work here, if it cannot."""
+    """A verifier that is installed.
+
+    Args:
+        problem: why it cannot work here, if it cannot.
+        needs: the options that it cannot do without; whether it works depends on them.
+    """
 
     name: str
     description: str
     problem: str | None
+    needs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -149,16 +169,18 @@ def _version(package: str) -> str | None:
 
 
 def _tool_version(name: str) -> str | None:
-    answer = _ask(name, "--version")
+    answer = _ask(name, VERSION_ARGUMENT.get(name, "--version"), stderr=subprocess.STDOUT)
     return answer.splitlines()[0] if answer else None
 
 
-def _ask(program: str, *args: str) -> str | None:
+def _ask(program: str, *args: str, stderr: int = subprocess.DEVNULL) -> str | None:
     path = shutil.which(program)
     if path is None:
         return None
     try:
-        done = subprocess.run([path, *args], capture_output=True, text=True, timeout=PROBE_TIMEOUT_S, check=False)
+        done = subprocess.run(
+            [path, *args], stdout=subprocess.PIPE, stderr=stderr, text=True, timeout=PROBE_TIMEOUT_S, check=False
+        )
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.strip() if done.returncode == 0 else None
@@ -176,21 +198,23 @@ def _inspect_verification() -> Verification:
 
 
 def _verifier(entry: EntryPoint, sandbox: Sandbox | None) -> VerifierState:
-    description = ""
     try:
         schema: type[VerifierConfig] = entry.load()
-        description = (schema.__doc__ or "").strip().partition("\n")[0]
-        problem = "needs a sandbox" if sandbox is None else _try_to_build(schema, sandbox)
     except (ImportError, AttributeError) as error:
-        problem = f"cannot be loaded: {error}"
+        return VerifierState(entry.name, "", f"cannot be loaded: {error}")
+    description = (schema.__doc__ or "").strip().partition("\n")[0]
+    needs = tuple(name for name, field in schema.model_fields.items() if field.is_required())
+    if needs:
+        return VerifierState(entry.name, description, None, needs)
+    problem = "needs a sandbox" if sandbox is None else _problem(schema, sandbox)
     return VerifierState(entry.name, description, problem)
 
 
-def _try_to_build(schema: type[VerifierConfig], sandbox: Sandbox) -> str | None:
+def _problem(schema: type[VerifierConfig], sandbox: Sandbox) -> str | None:
     try:
-        schema().build(sandbox, workers=1).close()
-    except ValidationError:
-        return "needs --verifier-option"
+        schema().check(sandbox)
+    except ValidationError as error:
+        return f"does not accept its own defaults: {error.errors()[0]['msg']}"
     except HaloError as error:
         return str(error)
     return None

@@ -48,7 +48,11 @@ class SamplingOptions(CommandConfig):
 class VerifierOptions(CommandConfig):
     """How completions are judged."""
 
-    verifier: str = option("gcc", "gcc, humaneval, mbpp, python, or a plugin's name.", section=VERIFICATION)
+    verifier: str = option(
+        "gcc",
+        "auto, chain, clang, custom, gcc, go, humaneval, mbpp, mingw, msvc, python, rust, or a plugin's name.",
+        section=VERIFICATION,
+    )
     verifier_options: dict[str, JsonValue] = option(
         {}, "A setting of the verifier's own, as key=value; may be repeated.", section=VERIFICATION
     )

@@ -197,6 +197,7 @@ class Outcome(NamedTuple):
         timed_out: it met the wall or the processor limit and was killed.
         overdue: it met the wall limit before the processor limit: asleep, waiting, or on a busy machine.
         flooded: it wrote more than `output_bytes` or `report_bytes` and was killed.
+        stray_kill: it died of a SIGKILL that the sandbox did not send: its own, or somebody's on the host.
         host_out_of_memory: it was killed while the kernel was killing processes for want of memory: a fault of ours.
         wall_s: seconds on the clock.
         cpu_s: processor seconds of the whole process tree, without processes that had to be killed at the end.
@@ -210,6 +211,7 @@ class Outcome(NamedTuple):
     timed_out: bool
     overdue: bool
     flooded: bool
+    stray_kill: bool
     host_out_of_memory: bool
     wall_s: float
     cpu_s: float

@@ -148,7 +148,7 @@ class Verdict(Record):
         fault: why there is no reward; None when there is one.
         path: which of the verifier's ways judged it, where it has several, such as a stricter fallback; else `""`.
         repeatable: False when a limit on the clock decided it, which depends on how busy the machine was; such a
-            verdict is not taken for another submission's.
+            verdict is not kept for later.
         wall_s: seconds on the clock.
         cpu_s: seconds of processor time of the compiler, the program and the judge.
         peak_memory_mb: largest process, MiB, where the sandbox reports it.

@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from halo_forge.core.folders import cache_folder
 from halo_forge.core.types import Verdict
 
 FORMAT = 1
@@ -33,10 +34,8 @@ INSERT INTO recent (key, verdict) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET 
 
 
 def cache_file() -> Path:
-    """Where the verdicts of this user are kept: below `$XDG_CACHE_HOME`, by default `~/.cache`."""
-    named = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    folder = named if named.is_absolute() else Path("~/.cache").expanduser()
-    return folder / "halo-forge" / "verdicts.sqlite"
+    """Where the verdicts of this user are kept."""
+    return cache_folder() / "verdicts.sqlite"
 
 
 class VerdictCache:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 from collections.abc import Iterator, Sequence
@@ -79,8 +80,8 @@ class Checker:
     """Judges equal submissions once, and takes from the cache what was judged before.
 
     Submissions are equal when the version of halo-forge, the verifier, its version, the sandbox's tier, the messages,
-    the reference and the text are. A verdict from the
-    cache is the stored one whole: its timings are those of the first judging.
+    the reference and the text are. A verdict from the cache is the stored one whole: its timings are those of the
+    first judging.
     """
 
     def __init__(self, judging: Judging, cache: VerdictCache | None = None) -> None:
@@ -179,11 +180,15 @@ class _KeyMaker:
         prompt, task = self._last
         if prompt is not submission.prompt:
             prompt = submission.prompt
-            content = prompt.model_dump_json(include={"messages", "reference"}, exclude_defaults=True)
-            task = sha256(content.encode()).digest()
+            content = prompt.model_dump(include={"messages", "reference"}, exclude_defaults=True)
+            # Not model_dump_json, which refuses half of a surrogate pair.
+            task = _digest(json.dumps(content, ensure_ascii=False))
             self._last = (prompt, task)
-        text = sha256(submission.text.encode(errors="surrogatepass")).digest()
-        return sha256(self._judge + task + text).digest()
+        return sha256(self._judge + task + _digest(submission.text)).digest()
+
+
+def _digest(text: str) -> bytes:
+    return sha256(text.encode(errors="surrogatepass")).digest()
 
 
 def _settled(verdict: Verdict) -> Future[Verdict]:

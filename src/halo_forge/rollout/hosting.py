@@ -24,6 +24,7 @@ RESTART_PAUSE_S = 0.5
 SENT_PER_WORKER, LEAST_SENT = 16, 256
 MOST_SENT_BYTES = 16 << 20
 CASE_PATIENCE_S = 20.0
+NO_TEXT = "the prompt or the completion holds half of a surrogate pair (U+D800 to U+DFFF), which is not a character"
 
 
 @dataclass(eq=False)
@@ -107,7 +108,7 @@ class HostedVerifier:
         with self._lock:
             if self._broken is not None:
                 raise self._broken
-            self._line.extend(work)
+            self._line.extend(each for each in work if not each.verdict.done())
         os.eventfd_write(self._wake, 1)
         return [each.verdict for each in work]
 
@@ -126,8 +127,14 @@ class HostedVerifier:
             os.close(self._wake)
 
     def _work(self, number: int, submission: Submission) -> _Work:
-        message = framed(Task(number=number, prompt=submission.prompt, text=submission.text))
-        return _Work(number, message, self._patience_s(submission.prompt.reference))
+        patience_s = self._patience_s(submission.prompt.reference)
+        try:
+            message = framed(Task(number=number, prompt=submission.prompt, text=submission.text))
+        except ValueError:  # not to be written as JSON
+            work = _Work(number, b"", patience_s)
+            work.verdict.set_result(_fault(NO_TEXT))
+            return work
+        return _Work(number, message, patience_s)
 
     def _patience_s(self, reference: Reference) -> float:
         return self._stall_timeout_s + CASE_PATIENCE_S * len(reference.cases)
@@ -225,7 +232,7 @@ class HostedVerifier:
                 f"{len(lost)} completions that it was judging are without a verdict"
             )
         for work in lost:
-            work.verdict.set_result(Verdict(reward=None, passed=False, stage=Stage.PARSE, fault=fault))
+            work.verdict.set_result(_fault(fault))
         self._count_end(what)
 
     def _count_end(self, what: str) -> None:
@@ -270,3 +277,7 @@ class HostedVerifier:
             self._host = None
         for work in left:
             work.verdict.set_exception(error)
+
+
+def _fault(text: str) -> Verdict:
+    return Verdict(reward=None, passed=False, stage=Stage.PARSE, fault=text)

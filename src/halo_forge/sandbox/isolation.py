@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from halo_forge.core.errors import EnvironmentFault
 from halo_forge.core.protocols import Exchange, Job, Limits, Outcome, Python
 from halo_forge.sandbox.descriptors import Descriptors, descriptors, memory_file
-from halo_forge.sandbox.launcher import INLINE, PROGRAM, SCRIPT, Request
+from halo_forge.sandbox.launcher import INLINE, PROGRAM, SCRIPT, STANDBY, Request
 from halo_forge.sandbox.limits import lasting_limits, passing_limits
 from halo_forge.sandbox.pool import SlotPool
 from halo_forge.sandbox.slots import Isolation, Slot
@@ -64,10 +64,8 @@ class IsolatedSandbox:
             EnvironmentFault: as for `run`.
         """
         with _boundary(), self._slot(judge) as first, self._slot(candidate) as second, descriptors() as ours:
-            with descriptors() as to_judge, descriptors() as to_candidate:
-                for end, side in zip(socket.socketpair(), (to_judge, to_candidate), strict=True):
-                    side.add(end.detach(), LINK_DESCRIPTOR)
-                candidate_watch = _start(second, candidate, ours, to_candidate, None)
+            with descriptors() as to_judge:
+                candidate_watch = _start_linked(second, candidate, ours, to_judge)
                 judge_watch = _start(first, judge, ours, to_judge, None)
             watch_all([judge_watch, candidate_watch], judge_watch)
             return Exchange(self._outcome(judge_watch, judge.limits), self._outcome(candidate_watch, candidate.limits))
@@ -86,12 +84,11 @@ class IsolatedSandbox:
         ended = watch.ended
         if ended is None:
             raise EnvironmentFault("a sandboxed program was left before its end")
-        killed = ended.overdue or ended.flooded or watch.killed
-        status = -signal.SIGKILL if killed else ended.report.status
+        status = ended.report.status
         out_of_time = status == -signal.SIGXCPU or ended.report.cpu_s >= limits.cpu_s
         # A program can kill itself with the same signal, but its own memory is limited: it cannot make the kernel count
         # a kill for want of memory unless the machine runs out.
-        suspicious = status == -signal.SIGKILL and not killed
+        stray = status == -signal.SIGKILL and not ended.report.killed and not out_of_time
         return Outcome(
             exit_status=status,
             stdout=ended.stdout,
@@ -100,7 +97,8 @@ class IsolatedSandbox:
             timed_out=ended.overdue or out_of_time,
             overdue=ended.overdue and not out_of_time,
             flooded=ended.flooded,
-            host_out_of_memory=suspicious and self._shortage.since(ended.started),
+            stray_kill=stray,
+            host_out_of_memory=stray and self._shortage.since(ended.started),
             wall_s=ended.wall_s,
             cpu_s=ended.report.cpu_s,
             peak_memory_mb=ended.report.peak_mb,
@@ -125,14 +123,29 @@ def _start(slot: Slot, job: Job, ours: Descriptors, passed: Descriptors, stdout:
     if len(job.files) > FILES_A_JOB:
         raise EnvironmentFault(f"a sandboxed program cannot have {len(job.files)} files, at most {FILES_A_JOB}")
     kind = INLINE if job.inline else SCRIPT if job.image else PROGRAM
-    limits = passing_limits(job.limits) + ([] if job.image else lasting_limits(job.limits))
-    folder, disk_mb = "/work" if job.limits.disk_mb else "/", job.limits.disk_mb
-    request = Request(kind, list(job.argv), dict(job.env), passed.targets, list(job.files), folder, disk_mb, limits)
+    request = _request(kind, job, passed.targets)
     with descriptors() as files:
         for number, content in enumerate(job.files.values()):
             files.add(memory_file(content), number)
         slot.start(request, files.sources, passed.sources)
     return Watch(slot, job.limits, stdout, stderr, channel)
+
+
+def _start_linked(slot: Slot, job: Job, ours: Descriptors, to_other: Descriptors) -> Watch:
+    """Start the program at one end of a socket, and give the other end to another program."""
+    if job.image and job.payload is None and not job.report:
+        to_other.add(slot.stand_by(_request(STANDBY, job, [LINK_DESCRIPTOR])), LINK_DESCRIPTOR)
+        return Watch(slot, job.limits, None, None, None)
+    with descriptors() as passed:
+        for end, side in zip(socket.socketpair(), (to_other, passed), strict=True):
+            side.add(end.detach(), LINK_DESCRIPTOR)
+        return _start(slot, job, ours, passed, None)
+
+
+def _request(kind: int, job: Job, targets: list[int]) -> Request:
+    limits = passing_limits(job.limits) + ([] if job.image else lasting_limits(job.limits))
+    folder, disk_mb = "/work" if job.limits.disk_mb else "/", job.limits.disk_mb
+    return Request(kind, list(job.argv), dict(job.env), targets, list(job.files), folder, disk_mb, limits)
 
 
 def _pipe_out(ours: Descriptors, passed: Descriptors, target: int) -> int:

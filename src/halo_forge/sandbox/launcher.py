@@ -10,8 +10,8 @@ made for a later one could look for it: contents travel as descriptors.
 
 Messages on the control socket (sequenced packets): settings come in once, as JSON, and `ready` goes out; then a
 request (`Request`, marshalled) with descriptors comes in, and a report goes out once the last process of the job is
-gone. `kill` ends the job that runs. When the harness dies the socket closes, which ends the job and the launcher; a
-launcher that cannot clear up behind a job says so and ends.
+gone. `kill N` ends the Nth job if it still runs. When the harness dies the socket closes, which ends the job and the
+launcher; a launcher that cannot clear up behind a job says so and ends.
 
 After a fork both sides pay for every page they touch, a few microseconds each, so the code between two forks is plain:
 no JSON, no context managers, and whatever a job can inherit is arranged before the copy is made. A launcher with
@@ -40,8 +40,9 @@ PR_SET_DUMPABLE, PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS, PR_SET_CHILD_SUBREAPER = 4
 SECCOMP_MODE_FILTER = 2
 TARGETS, OWN, LINK, PAYLOAD = 8, 200, 4, 5
 MESSAGE_BYTES, DESCRIPTORS = 1 << 20, 250
-PROGRAM, SCRIPT, INLINE = 0, 1, 2
-REPORT = struct.Struct("=idd")
+FRAMES = 8  # between a new interpreter's first frame and what a script runs: ours, and those of the scripts
+PROGRAM, SCRIPT, INLINE, STANDBY = 0, 1, 2, 3
+REPORT = struct.Struct("=?idd")
 libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -49,7 +50,7 @@ class Request(NamedTuple):
     """A job.
 
     Args:
-        kind: a program, a script, or a script inline.
+        kind: a program, a script, a script inline, or a script on standby.
         argv: the program and its arguments, or the script's name.
         env: the program's environment.
         targets: the numbers under which it finds the descriptors that come with the request.
@@ -96,6 +97,7 @@ class Launcher:
         self.control = control
         self.nowhere = nowhere
         self.spent = False
+        self.jobs = 0
         self.room = socket.CMSG_SPACE(DESCRIPTORS * struct.calcsize("i"))
         self.poll = select.poll()
         self.poll.register(control, select.POLLIN)
@@ -111,6 +113,10 @@ class Launcher:
         call(libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "refuse new privileges")
         call(libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0), "refuse to be traced")
         set_limits(settings["limits"])
+        sys.setrecursionlimit(sys.getrecursionlimit() + FRAMES)
+        if self.scripts:  # as in a new Python
+            signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         self.confined = bool(self.scripts) and self.fence.settle(settings["disk_mb"])
         if self.confined:
             self.confine()
@@ -125,11 +131,14 @@ class Launcher:
             message, ancillary, _, _ = self.control.recvmsg(MESSAGE_BYTES, self.room, socket.MSG_CMSG_CLOEXEC)
             if not message:
                 return
-            if message == b"kill":  # meant for a job that had just ended
+            if message.startswith(b"kill"):  # meant for a job that had just ended
                 continue
             packed = ancillary[0][2] if ancillary else b""
             descriptors = list(memoryview(packed).cast("i"))
             request = Request(*marshal.loads(message))
+            if request.kind == STANDBY:
+                self.stand_by(request)
+                return
             report = self.answer(request, descriptors) if request.kind == INLINE else self.run(request, descriptors)
             if report is None:
                 return
@@ -148,13 +157,34 @@ class Launcher:
             for descriptor in descriptors:
                 os.close(descriptor)
         peak_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return b"R" + REPORT.pack(0, time.process_time() - started, peak_kb) + content.encode()
+        return b"R" + REPORT.pack(False, 0, time.process_time() - started, peak_kb) + content.encode()
 
-    def run(self, request: Request, descriptors: list[int]) -> bytes | None:
-        """Run one job to its end; return the report, or None when the harness has gone."""
+    def stand_by(self, request: Request) -> None:
+        """Serve equal jobs with copies that are made before they are asked for, each with a socket on descriptor 4.
+
+        The other end of the socket is sent as soon as a copy waits; `kill` ends it, and makes the next.
+        """
+        while True:
+            ours, theirs = socket.socketpair()
+            report = self.run(request, [theirs.detach()], ours.detach())
+            if report is None:
+                return
+            self.control.send(report)
+            if self.spent or report.startswith(b"E"):
+                return
+
+    def run(self, request: Request, descriptors: list[int], link: int | None = None) -> bytes | None:
+        """Run one job to its end; return the report, or None when the harness has gone.
+
+        Args:
+            request: the job.
+            descriptors: what came with it.
+            link: a descriptor that the harness gets as soon as the job runs.
+        """
+        self.jobs += 1
         contents = len(request.files)
         reader, writer = os.pipe()
-        main, present, failure = 0, True, ""
+        main, present, killed, failure = 0, True, False, ""
         try:
             self.fence.open(request, descriptors[:contents])
             for descriptor, target in zip(descriptors[contents:], request.targets, strict=True):
@@ -165,23 +195,26 @@ class Launcher:
                 self.become(request, writer)
         except OSError as error:
             failure = str(error)
+        if main and link is not None:
+            self.control.sendmsg([b"L"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack("i", link))])
+            os.close(link)
+        status, cpu_s, peak_kb = -signal.SIGKILL, 0.0, 0
+        if main:  # until it ends, every page touched here is copied
+            present, killed = self.attend(main)
+            status, cpu_s, peak_kb = self.reap(main)
         for descriptor in descriptors:
             os.close(descriptor)
         for target in request.targets:
             os.dup2(self.nowhere, target, target <= 2)
         os.chdir("/")
         os.close(writer)
-        status, cpu_s, peak_kb = -signal.SIGKILL, 0.0, 0
-        if main:
-            present = self.attend(main)
-            status, cpu_s, peak_kb = self.reap(main)
-            failure = os.read(reader, 1000).decode(errors="replace")
+        failure = failure or os.read(reader, 1000).decode(errors="replace")
         os.close(reader)
         self.spent = not self.fence.close()
         if not present:
             return None
         tag = b"E" if failure else b"S" if self.spent else b"R"
-        return tag + (failure.encode() or REPORT.pack(status, cpu_s, peak_kb))
+        return tag + (failure.encode() or REPORT.pack(killed, status, cpu_s, peak_kb))
 
     def confine(self) -> None:
         """Give up, for good, what this process and those it starts must not do."""
@@ -195,10 +228,10 @@ class Launcher:
             set_limits(request.limits)
             if not self.confined:
                 self.confine()
-            if request.kind == SCRIPT:
+            if request.kind != PROGRAM:
                 os.closerange(TARGETS, 1 << 20)
                 gc.enable()
-                sys.argv = request.argv
+                sys.argv = request.argv[1:]
                 self.scripts[request.argv[0]].main()
                 os._exit(0)
             argv = [self.fence.placed(word) for word in request.argv]
@@ -210,26 +243,29 @@ class Launcher:
                 pass  # a script raised: nobody listens any more
         os._exit(70)
 
-    def attend(self, main: int) -> bool:
-        """Wait until the program ends, obeying `kill`; return whether the harness is still there."""
+    def attend(self, main: int) -> tuple[bool, bool]:
+        """Wait until the program ends, obeying `kill`; return whether the harness is there, whether it was killed."""
         handle = os.pidfd_open(main)
         self.poll.register(handle, select.POLLIN)
-        present = listening = True
+        present, killed = True, False
         while True:
             ready = [descriptor for descriptor, _ in self.poll.poll(self.fence.pause_ms)]
             if handle in ready:
                 break
+            asked = False
             if ready:
-                present = bool(self.control.recv(64))
-                self.poll.unregister(self.control)
-                listening = False
-            if ready or self.fence.overgrown():
+                message = self.control.recv(64)
+                present = bool(message)
+                asked = not message or message == b"kill %d" % self.jobs  # another number is that of a job that ended
+                if asked:
+                    self.poll.unregister(self.control)
+            if asked or self.fence.overgrown():
+                killed = True
                 self.fence.kill(main)
-        if not listening:
-            self.poll.register(self.control, select.POLLIN)
+        self.poll.register(self.control, select.POLLIN)
         self.poll.unregister(handle)
         os.close(handle)
-        return present
+        return present, killed
 
     def reap(self, main: int) -> tuple[int, float, int]:
         """Wait for the program, kill whatever it has left; return its status, processor seconds and peak KiB of all."""

@@ -9,6 +9,8 @@ from halo_forge.core.protocols import Limits
 
 MEGABYTE = 1 << 20
 
+LASTING = 4  # how many of them last
+
 KernelLimit = tuple[int, int, int]
 
 

@@ -6,7 +6,7 @@ import threading
 
 from halo_forge.core.errors import EnvironmentFault
 from halo_forge.core.protocols import Image, Job, Python
-from halo_forge.sandbox.limits import lasting_limits
+from halo_forge.sandbox.limits import lasting_limits, passing_limits
 from halo_forge.sandbox.slots import Isolation, Slot, Spec
 
 IDLE_LAUNCHERS = 64
@@ -33,6 +33,16 @@ class SlotPool:
             EnvironmentFault: it cannot be started.
         """
         spec = self._spec(job)
+        while (slot := self._fitting(spec)) is not None:
+            if slot.is_ready():
+                return slot
+            slot.close()
+        try:
+            return Slot(spec, self._isolation, self._python)
+        except OSError as error:
+            raise EnvironmentFault(f"the sandbox cannot be set up: its launcher cannot be started: {error}") from error
+
+    def _fitting(self, spec: Spec) -> Slot | None:
         with self._lock:
             if self._closed:
                 raise EnvironmentFault("the sandbox is closed")
@@ -40,15 +50,12 @@ class SlotPool:
                 if slot.spec == spec:
                     self._idle.remove(slot)
                     return slot
-        try:
-            return Slot(spec, self._isolation, self._python)
-        except OSError as error:
-            raise EnvironmentFault(f"the sandbox cannot be set up: its launcher cannot be started: {error}") from error
+        return None
 
     def _spec(self, job: Job) -> Spec:
         mounts = {**self._python.mounts, **job.mounts}
         hidden = tuple(dict.fromkeys((*self._python.hidden, *job.hidden)))
-        limits = tuple(lasting_limits(job.limits)) if job.image else ()
+        limits = (*lasting_limits(job.limits), *passing_limits(job.limits)) if job.image else ()
         disk_mb = job.limits.disk_mb if job.image else 0
         return Spec(tuple(sorted(mounts.items())), hidden, job.image or NO_IMAGE, limits, disk_mb)
 

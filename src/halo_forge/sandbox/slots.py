@@ -6,6 +6,7 @@ import contextlib
 import json
 import marshal
 import os
+import select
 import signal
 import socket
 import struct
@@ -17,8 +18,8 @@ from typing import Any, NamedTuple, Protocol
 
 from halo_forge.core.errors import EnvironmentFault
 from halo_forge.core.protocols import Image, Python
-from halo_forge.sandbox.launcher import INLINE, REPORT, Request
-from halo_forge.sandbox.limits import KernelLimit
+from halo_forge.sandbox.launcher import INLINE, PROGRAM, REPORT, SCRIPT, Request
+from halo_forge.sandbox.limits import LASTING, KernelLimit
 from halo_forge.sandbox.spare_uid import SpareUid
 
 START_LIMIT_S = 30.0
@@ -86,12 +87,14 @@ class Report(NamedTuple):
     """What a launcher tells of an ended job.
 
     Args:
+        killed: whether the launcher killed it.
         status: exit status of the started program, negative for a signal.
         cpu_s: processor seconds of all of its processes.
         peak_mb: largest of its processes, MiB, at least the launcher's own size.
         content: what an inline script returned.
     """
 
+    killed: bool
     status: int
     cpu_s: float
     peak_mb: float
@@ -117,7 +120,8 @@ class Slot:
         mounts = {inside: shown.get(folder, folder) for inside, folder in spec.mounts}
         enclosure = isolation.enclose(python, mounts, spec.hidden, spare=os.geteuid() == 0)
         self._uid = SpareUid() if os.geteuid() == 0 else None
-        self._inline = self.spent = False
+        self._inline = self._standing = self.spent = False
+        self._jobs = 0
         self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
             with theirs:
@@ -148,7 +152,7 @@ class Slot:
             **enclosure.settings,
             "modules": image.modules,
             "scripts": dict(image.scripts),
-            "limits": self.spec.limits,
+            "limits": self.spec.limits[:LASTING],
             "disk_mb": self.spec.disk_mb,
         }
         self.control.settimeout(START_LIMIT_S)
@@ -163,6 +167,12 @@ class Slot:
         self._forget()
         raise EnvironmentFault(f"the sandbox cannot be set up: its launcher did not start: {self._last_words()}")
 
+    def is_ready(self) -> bool:
+        """Tell whether an idle launcher is still there."""
+        poll = select.poll()
+        poll.register(self.control, select.POLLIN)
+        return not poll.poll(0) or bool(self.control.recv(1, socket.MSG_PEEK))
+
     def start(self, request: Request, files: Sequence[int], passed: Sequence[int]) -> None:
         """Start a job.
 
@@ -175,10 +185,29 @@ class Slot:
             EnvironmentFault: the launcher is gone.
         """
         self._inline = request.kind == INLINE
+        self._jobs += request.kind in (PROGRAM, SCRIPT)
         try:
             socket.send_fds(self.control, [marshal.dumps(tuple(request), MARSHAL_VERSION)], [*files, *passed])
         except OSError as error:
             raise EnvironmentFault(f"the sandbox's launcher cannot take a job: {error}") from error
+
+    def stand_by(self, request: Request) -> int:
+        """Return our end of the socket to a copy that waits on the other one; every call has to be with equal requests.
+
+        Raises:
+            EnvironmentFault: the launcher is gone, or cannot start it.
+        """
+        self._jobs += 1
+        if not self._standing:
+            self._standing = True
+            self.start(request, (), ())
+        try:
+            message, descriptors, _, _ = socket.recv_fds(self.control, 1 << 16, 1)
+        except OSError:
+            message, descriptors = b"", []
+        if not descriptors:
+            raise self._fault(message)
+        return descriptors[0]
 
     def kill(self) -> None:
         """Ask for the end of the running job; an inline script ends with its launcher.
@@ -191,7 +220,7 @@ class Slot:
             self._end()
             return
         try:
-            self.control.send(b"kill")
+            self.control.send(b"kill %d" % self._jobs)
         except OSError as error:
             raise EnvironmentFault(f"the sandbox's launcher is gone: {error}") from error
 
@@ -206,15 +235,19 @@ class Slot:
         except OSError:
             message = b""
         if self.spent:
-            return Report(-signal.SIGKILL, 0.0, 0.0, b"")
-        if not message:
-            raise EnvironmentFault(f"the sandbox's launcher died: {self._last_words()}")
+            return Report(True, -signal.SIGKILL, 0.0, 0.0, b"")
+        if message[:1] not in (b"R", b"S"):
+            raise self._fault(message)
+        self.spent = message.startswith(b"S")
+        killed, status, cpu_s, peak_kb = REPORT.unpack_from(message, 1)
+        return Report(killed, status, cpu_s, peak_kb / 1024, message[1 + REPORT.size :])
+
+    def _fault(self, message: bytes) -> EnvironmentFault:
+        """Return what a message that is no report says."""
         if message.startswith(b"E"):
             said = message[1:].decode(errors="replace")
-            raise EnvironmentFault(f"the sandbox cannot be set up for a program: {said}")
-        self.spent = message.startswith(b"S")
-        status, cpu_s, peak_kb = REPORT.unpack_from(message, 1)
-        return Report(status, cpu_s, peak_kb / 1024, message[1 + REPORT.size :])
+            return EnvironmentFault(f"the sandbox cannot be set up for a program: {said}")
+        return EnvironmentFault(f"the sandbox's launcher died: {self._last_words()}")
 
     def close(self) -> None:
         """End the launcher and whatever it runs."""

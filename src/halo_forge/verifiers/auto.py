@@ -22,6 +22,7 @@ from typing import NamedTuple
 
 from pydantic import field_validator, model_validator
 
+from halo_forge.core.errors import EnvironmentFault
 from halo_forge.core.plugins import VerifierConfig, verifier_config
 from halo_forge.core.protocols import Sandbox, Verifier
 
@@ -113,3 +114,21 @@ class AutoConfig(VerifierConfig):
         from halo_forge.verifiers.auto_language import AutoVerifier
 
         return AutoVerifier(self, sandbox, workers)
+
+    def check(self, sandbox: Sandbox) -> None:
+        """Look for the toolchains: all of `languages`, or one where none is listed.
+
+        Raises:
+            EnvironmentFault: one is missing, or all are.
+        """
+        missing = []
+        for language in self.languages or CHOICES:
+            try:
+                self.config(language).check(sandbox)
+            except EnvironmentFault as fault:
+                missing.append(str(fault))
+            else:
+                if self.languages is None:
+                    return
+        if missing:
+            raise EnvironmentFault("; ".join(missing))

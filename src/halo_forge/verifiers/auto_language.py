@@ -12,7 +12,7 @@ from halo_forge.core.types import Prompt, Stage, Verdict
 from halo_forge.verifiers import languages as known
 from halo_forge.verifiers.auto import CHOICES, AutoConfig
 from halo_forge.verifiers.batch import shortened
-from halo_forge.verifiers.composed import Parts
+from halo_forge.verifiers.composed import Parts, prepare_part
 from halo_forge.verifiers.extract import extract_code
 
 RULES = 1
@@ -74,6 +74,13 @@ class AutoVerifier:
     def languages(self) -> tuple[str, ...]:
         """The languages it judges."""
         return tuple(self._verifiers)
+
+    def prepare(self, submissions: Sequence[Submission]) -> None:
+        """Let each language's verifier prepare for the submissions that it will judge."""
+        routes = [self._route(submission) for submission in submissions]
+        for language, verifier in self._verifiers.items():
+            routed = [found for found, route in zip(submissions, routes, strict=True) if route.language == language]
+            prepare_part(verifier, routed)
 
     def verify(self, submissions: Sequence[Submission]) -> list[Verdict]:
         """Judge a batch.

@@ -49,19 +49,25 @@ class Meter:
         return time.monotonic() - self._started
 
     def run(self, job: Job) -> Outcome:
-        """Run one program.
+        """Run one program, and again if a kill ended it that may have come from outside.
 
         Raises:
             EnvironmentFault: the sandbox failed, or the machine ran out of memory.
         """
-        return self._counted(self._sandbox.run(job))
+        outcome = self._counted(self._sandbox.run(job))
+        return self._counted(self._sandbox.run(job)) if outcome.stray_kill else outcome
 
     def converse(self, judge: Job, candidate: Job) -> Exchange:
-        """Run two connected programs.
+        """Run two connected programs, and again as for `run`.
 
         Raises:
             EnvironmentFault: as for `run`.
         """
+        exchange = self._conversed(judge, candidate)
+        stray = exchange.judge.stray_kill or exchange.candidate.stray_kill
+        return self._conversed(judge, candidate) if stray else exchange
+
+    def _conversed(self, judge: Job, candidate: Job) -> Exchange:
         exchange = self._sandbox.converse(judge, candidate)
         return Exchange(self._counted(exchange.judge), self._counted(exchange.candidate))
 

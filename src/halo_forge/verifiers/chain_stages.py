@@ -9,7 +9,7 @@ from halo_forge.core.protocols import Sandbox, Submission, Verifier
 from halo_forge.core.types import Verdict
 from halo_forge.verifiers.batch import shortened
 from halo_forge.verifiers.chain import ChainStage
-from halo_forge.verifiers.composed import Parts, without_tests
+from halo_forge.verifiers.composed import Parts, prepare_part, without_tests
 
 RULES = 1
 
@@ -43,6 +43,11 @@ class ChainVerifier:
             f"[{stage.label} {stage.weight} {stage.gate} {stage.graded} {stage.tests}: {verifier.version}]"
             for stage, verifier in zip(self._stages, self._verifiers, strict=True)
         )
+
+    def prepare(self, submissions: Sequence[Submission]) -> None:
+        """Let each stage's verifier prepare for submissions, of which later stages may not see all."""
+        for stage, verifier in zip(self._stages, self._verifiers, strict=True):
+            prepare_part(verifier, submissions if stage.tests else [without_tests(found) for found in submissions])
 
     def verify(self, submissions: Sequence[Submission]) -> list[Verdict]:
         """Judge a batch.

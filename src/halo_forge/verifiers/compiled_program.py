@@ -119,12 +119,11 @@ class CompiledVerifier(ProgramVerifier):
         if not build.ok:
             return self._unfit(reference, code, build.detail, meter)
         outcome = meter.run(self._toolchain.job(build.binary)._replace(report=True))
-        shown = read_report(outcome.report)
-        if outcome.exit_status != 0 or len(shown) != len(checks):
+        if outcome.exit_status != 0 or outcome.report.count(b"\n") != len(checks):
             words = outcome._replace(stderr=self._toolchain.last_words(outcome.stderr))
             detail = ending(words) if outcome.exit_status else "ended before the tests did"
             return self._compiled(code, build, Stage.RUN, detail, meter)
-        return self._compared(reference, code, tests, shown, meter)
+        return self._compared(reference, code, tests, read_report(outcome.report), meter)
 
     def _compared(
         self, reference: Reference, code: str, tests: tuple[Test, ...], shown: list[Shown], meter: Meter

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -11,6 +12,7 @@ from typing import NamedTuple
 from halo_forge.core.errors import EnvironmentFault
 from halo_forge.core.protocols import Job, Limits, Outcome
 from halo_forge.verifiers.batch import Meter
+from halo_forge.verifiers.compiler_faults import compiled, part_was_killed
 from halo_forge.verifiers.cpp_driver import Language
 from halo_forge.verifiers.header_store import Header
 from halo_forge.verifiers.headers import MOUNT, Headers, Invocation
@@ -26,8 +28,20 @@ IN_PROGRAM = re.compile(rf"\S*/job/program\.|{ASSEMBLER_ERROR}")
 BLAMES_HEADER = re.compile(rf"^(?:cc1|<built-in>|<command-line>)|internal compiler error|{MOUNT}/|\bPCH\b")
 TRIVIAL: dict[Language, str] = {
     "c": "#include <stdlib.h>\nint main(void) { return 0; }\n",
-    "c++": "#include <cstdlib>\nint main() {}\n",
+    "c++": "#include <cstdlib>\n#include <new>\nint main() { ::operator delete(::operator new(1)); }\n",
 }
+# What is missing may be a part of the compiler or of the library.
+LACKS_PART = re.compile(
+    r"cannot execute|unable to execute|cannot find |invalid linker|library not found|mold: fatal|file format not|"
+    r"error while loading shared libraries|ld returned (?!1 )|"
+    r"(?:undefined reference to|undefined symbol:).*(?:std::|operator (?:new|delete)|__cxa_|__gxx_|__cxxabi)"
+)
+LACKS_HEADER = re.compile(r"fatal error: .*(?:No such file or directory|file not found)")
+LAST_CHARS = 8000
+# How long a compiler that works is taken to go on working when programs ask for headers that are not there.
+TRUSTED_S = 2.0
+LOADER_FAILED = 127
+LOADER_SAYS = b"error while loading shared libraries"
 BINARY_BYTES = 128 << 20
 DIAGNOSTIC_BYTES = 1 << 20
 
@@ -73,6 +87,7 @@ class Compiler:
         self._options = (f"-std={standard}", *warnings, toolchain.first_error, "-fdiagnostics-color=never")
         self._limits = limits.model_copy(update={"output_bytes": DIAGNOSTIC_BYTES, "report_bytes": BINARY_BYTES})
         self._linker: tuple[str, ...] = ()
+        self._worked_at = -TRUSTED_S
         shown = subprocess.run([self._program, "--version"], capture_output=True, text=True, check=False).stdout
         self._shown_version = shown.partition("\n")[0]
         self.headers: Headers | None = None
@@ -119,12 +134,9 @@ class Compiler:
         if outcome.exit_status == 0:
             return Build(outcome.report, True, *self._warned(meter, outcome, program, behind, link=link))
         error = _first_error(outcome)
-        if outcome.exit_status != 1 or not error or "cannot execute" in said:
+        lacks_header = LACKS_HEADER.search(error) and time.monotonic() > self._worked_at + TRUSTED_S
+        if outcome.exit_status != 1 or not error or lacks_header or LACKS_PART.search(said[-LAST_CHARS:]):
             self._require_working(meter)
-        if outcome.timed_out and outcome.cpu_s < self._limits.cpu_s / 2:
-            raise EnvironmentFault(
-                f"the machine is too busy: a compilation got {outcome.cpu_s:.1f} s of processor time"
-            )
         if outcome.timed_out:
             detail = f"the compiler timed out after {outcome.wall_s:.1f} s"
             return Build(b"", ok=False, warned=False, detail=detail, in_program=True)
@@ -173,10 +185,9 @@ class Compiler:
         else:
             words += ("-fsyntax-only", f"/job/{file}")
         argv = ("/bin/sh", "-c", '"$@" && exec cat /work/program >&3', "sh", *words) if returned else words
-        content = source.encode(errors="replace")
-        return meter.run(
-            Job(argv, self._limits, files={file: content}, mounts=mounts, env=self._environment(), report=returned)
-        )
+        files = {file: source.encode(errors="replace")}
+        job = Job(argv, self._limits, files=files, mounts=mounts, env=self._environment(), report=returned)
+        return compiled(meter, job, part_was_killed)
 
     def _environment(self) -> Mapping[str, str]:
         return {"LC_ALL": "C", "PATH": f"{Path(self._program).parent}:/usr/bin:/bin", "TMPDIR": "/work"}
@@ -188,17 +199,28 @@ class Compiler:
         prefix = Path(self._program).resolve().parent.parent
         return {str(prefix): prefix}
 
+    def require_loading(self, meter: Meter, outcome: Outcome) -> None:
+        """Tell a program that did not start because its libraries are gone from one that failed.
+
+        Raises:
+            EnvironmentFault: they are gone.
+        """
+        if outcome.exit_status == LOADER_FAILED and LOADER_SAYS in outcome.stderr:
+            self._require_working(meter)
+
     def _require_working(self, meter: Meter) -> None:
         """Compile a trivial program, so that a broken compiler is not taken for a broken program.
 
         Raises:
             EnvironmentFault: that fails too.
         """
+        started = time.monotonic()
         outcome = self._compile(meter, TRIVIAL[self._language], link=True)
         if outcome.exit_status != 0:
             words = outcome.stderr.decode(errors="replace").strip().splitlines()
             last = words[-1] if words else outcome
             raise EnvironmentFault(f"{self._program} does not work: {last}: {self._toolchain.install}")
+        self._worked_at = started
 
 
 def _first_warning(outcome: Outcome) -> str:

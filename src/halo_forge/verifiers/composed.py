@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 
 from halo_forge.core.errors import EnvironmentFault
 from halo_forge.core.plugins import VerifierConfig
-from halo_forge.core.protocols import Sandbox, Submission, Verifier
+from halo_forge.core.protocols import Foreseeing, Sandbox, Submission, Verifier
 
 
 class Parts:
@@ -53,3 +54,9 @@ def without_tests(submission: Submission) -> Submission:
     """Return a submission whose verifier can only look at the answer itself."""
     bare = submission.prompt.reference.model_copy(update={"asserts": (), "cases": (), "check": None})
     return submission._replace(prompt=submission.prompt.model_copy(update={"reference": bare}))
+
+
+def prepare_part(verifier: Verifier, submissions: Sequence[Submission]) -> None:
+    """Let a verifier see what it will be asked, if that helps it and there is anything."""
+    if submissions and isinstance(verifier, Foreseeing):
+        verifier.prepare(submissions)

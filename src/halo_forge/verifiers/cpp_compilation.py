@@ -23,7 +23,7 @@ from halo_forge.verifiers.toolchains import TOOLCHAINS
 
 logger = logging.getLogger(__name__)
 
-RULES = 2
+RULES = 3
 FENCES: dict[str, Language] = {
     "c": "c", "h": "c", "cpp": "c++", "c++": "c++", "cc": "c++", "cxx": "c++", "hpp": "c++",
 }  # fmt: skip

@@ -66,6 +66,7 @@ class CppVerifier(CompilingVerifier):
             return refused(build, entry_point)
         outcome = meter.run(Job(("/job/program",), self._run_limits, files={"program": build.binary}))
         if outcome.exit_status != 0:
+            self._compilers[source.language].require_loading(meter, outcome)
             return Ruling(compile_reward(build), passed=False, stage=Stage.RUN, detail=ending(outcome))
         return Ruling(RAN, passed=True, stage=Stage.RUN, detail="ran without tests")
 
@@ -98,6 +99,7 @@ class CppVerifier(CompilingVerifier):
         outcome = meter.run(Job(("/job/program",), self._run_limits, files={"program": build.binary}, report=True))
         lines = outcome.report.decode(errors="replace").splitlines()
         if outcome.exit_status != 0 or len(lines) != len(checks):
+            self._compilers[language].require_loading(meter, outcome)
             detail = ending(outcome) if outcome.exit_status else "ended before the tests did"
             return Ruling(compile_reward(build), passed=False, stage=Stage.RUN, detail=detail)
         for check, line, (value, tolerance) in zip(checks, lines, expected, strict=True):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import struct
-from collections import Counter
 from collections.abc import Callable
 from operator import eq, ge, gt, le, lt, ne
 from typing import Any, NamedTuple
@@ -18,6 +17,8 @@ ESCAPE = re.compile(r"\\(x[0-9a-fA-F]+|[0-7]{1,3}|.)", re.DOTALL)
 INTEGER = re.compile(r"(0[xX][0-9a-fA-F]+|0[bB][01]+|\d+)([uUlLzZ]*)")
 FLOAT = re.compile(r"((?:\d+\.\d*|\.\d+|\d+(?=[eE]))(?:[eE][+-]?\d+)?)([fFlL]?)")
 INT_BITS = 32
+WIDTHS = (8, 16, 32, 64)
+MAX_DEPTH = 100
 
 
 class Number(NamedTuple):
@@ -51,30 +52,37 @@ def printed_value(line: str) -> Value:
         ValueError: it is none; the program may have written to the driver's descriptor.
     """
     try:
-        return _value(json.loads(line))
-    except (ValueError, TypeError, IndexError, KeyError, RecursionError, OverflowError) as error:
+        return _value(json.loads(line), 0)
+    except (ValueError, RecursionError, OverflowError) as error:
         raise ValueError("not a value the driver prints") from error
 
 
-def _value(node: Any) -> Value:
-    kind, *rest = node
-    if kind in ("list", "bag"):
-        return Items(tuple(_value(item) for item in rest), ordered=kind == "list")
-    content = rest[-1]
-    if kind == "s":
-        return bytes.fromhex(content)
-    if kind == "p":
-        return Pointer(bool(content))
-    if kind == "f":
-        return Number(float.fromhex(content))
-    if kind in ("i", "u"):
-        return Number(int(content), signed=kind == "i", bits=int(rest[0]))
-    raise ValueError(f"unknown kind {kind!r}")
+def _value(node: Any, depth: int) -> Value:
+    match node:
+        case ["list" | "bag" as kind, *items] if depth < MAX_DEPTH:
+            return Items(tuple(_value(item, depth + 1) for item in items), ordered=kind == "list")
+        case ["s", str(text)]:
+            return bytes.fromhex(text)
+        case ["p", 0 | 1 as null]:
+            return Pointer(bool(null))
+        case ["f", str(text)]:
+            return Number(float.fromhex(text))
+        case ["i", int(bits), int(value)] if bits in WIDTHS and -1 << (bits - 1) <= value < 1 << (bits - 1):
+            return Number(value, bits=bits)
+        case ["u", int(bits), int(value)] if bits in WIDTHS and 0 <= value < 1 << bits:
+            return Number(value, signed=False, bits=bits)
+    raise ValueError("unknown kind of value")
 
 
 def literal_value(text: str) -> Value | None:
-    """Read a literal as C and C++ write it, or return None for any other expression."""
-    parts = [token for token in trimmed(tokens(text)) if token.kind != "space"]
+    """Read a literal as C and C++ write it, or return None for any other expression, and for one that fits no type."""
+    try:
+        return _literal([token for token in trimmed(tokens(text)) if token.kind != "space"])
+    except (ValueError, OverflowError):
+        return None
+
+
+def _literal(parts: list[Token]) -> Value | None:
     if parts and all(part.kind == "string" for part in parts):
         pieces = [_string(part.text) for part in parts]
         return None if None in pieces else b"".join(piece for piece in pieces if piece is not None)
@@ -115,6 +123,8 @@ def _integer(digits: str, suffix: str) -> Number:
     lowered = digits.lower()
     base = 16 if lowered.startswith("0x") else 2 if lowered.startswith("0b") else 8 if digits.startswith("0") else 10
     value = int(lowered.removeprefix("0x").removeprefix("0b") if base in (2, 16) else digits, base)
+    if value >= 1 << max(WIDTHS):
+        raise OverflowError("no type holds it")
     signed = "u" not in suffix
     bits = 64 if "l" in suffix or "z" in suffix or value >= 1 << (31 if signed and base == 10 else 32) else 32
     if base != 10 and signed and value >= 1 << (bits - 1):
@@ -161,7 +171,7 @@ def holds(left: Value, sign: str, right: Value, tolerance: Value | None = None) 
         numbers = isinstance(left, Number) and isinstance(right, Number) and isinstance(tolerance, Number)
         return numbers and COMPARISONS[sign](abs(left.value - right.value), tolerance.value)  # type: ignore[union-attr]
     if sign in ("==", "!="):
-        return _same(left, right) == (sign == "==")
+        return _same(left, right) == (sign == "==") and not (sign == "!=" and _unlike(left, right))
     if isinstance(left, Number) and isinstance(right, Number):
         return COMPARISONS[sign](*_common(left, right))
     if isinstance(left, bytes) and isinstance(right, bytes):
@@ -174,17 +184,33 @@ def _same(left: Value, right: Value) -> bool:
         first, second = _common(left, right)
         return first == second
     if isinstance(left, Items) and isinstance(right, Items):
-        if left.ordered and right.ordered:
-            return len(left.items) == len(right.items) and all(map(_same, left.items, right.items))
-        return Counter(map(_plain, left.items)) == Counter(map(_plain, right.items))
+        if left.ordered != right.ordered or len(left.items) != len(right.items):
+            return False
+        if left.ordered:
+            return all(map(_same, left.items, right.items))
+        shown = _canonical(right)
+        return "nan" not in shown and _canonical(left) == shown  # a NaN equals nothing, not even itself
     return type(left) is type(right) and left == right
 
 
-def _plain(value: Value) -> object:
-    """Return a value without its types, to be counted."""
-    if isinstance(value, Number):
-        return value.value
-    return tuple(map(_plain, value.items)) if isinstance(value, Items) else value
+def _unlike(left: Value, right: Value) -> bool:
+    """Tell whether two values are of different kinds, whose inequality says nothing."""
+    left_kind, right_kind = (side.ordered if isinstance(side, Items) else None for side in (left, right))
+    return left_kind != right_kind
+
+
+def _canonical(value: Value) -> str:
+    """Return a text that equal values of one type share; a program can choose hashes that collide, but no texts."""
+    match value:
+        case Number(number):
+            return str(int(number)) if number == number // 1 else float(number).hex()
+        case Items(items, ordered):
+            texts = map(_canonical, items)
+            return f"[{','.join(texts)}]" if ordered else f"{{{','.join(sorted(texts))}}}"
+        case Pointer(null):
+            return f"*{int(null)}"
+        case _:
+            return f'"{value.hex()}"'
 
 
 def _common(left: Number, right: Number) -> tuple[int | float, int | float]:

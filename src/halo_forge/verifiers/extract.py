@@ -2,7 +2,7 @@
 
 Rules, in order:
 
-1. What stands before `</think>` is not part of the answer; a `<think>` that never ends leaves no answer.
+1. What stands before the last `</think>` is not part of the answer; a `<think>` that never ends leaves no answer.
 2. Of the complete fenced blocks whose language fits, the longest counts, and of several longest the last: an example
    of use is shorter than the program it follows. Without such a block, one that names no language is taken, then one
    in another language, by the same rule.
@@ -86,7 +86,5 @@ def _block(opening: re.Match[str], lines: list[str], *, complete: bool) -> Block
 
 
 def _without_thoughts(text: str) -> str:
-    before, closed, after = text.rpartition(THINK_CLOSE)
-    if closed:
-        return after
-    return "" if THINK_OPEN in before + after else text
+    after = text.rpartition(THINK_CLOSE)[2]
+    return "" if THINK_OPEN in after else after

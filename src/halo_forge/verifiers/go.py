@@ -69,3 +69,14 @@ class GoConfig(VerifierConfig):
         from halo_forge.verifiers.go_program import go_verifier
 
         return go_verifier(self, sandbox, workers)
+
+    def check(self, sandbox: Sandbox) -> None:
+        """Look for the toolchain, without compiling its standard library.
+
+        Raises:
+            EnvironmentFault: Go is missing or does not work.
+        """
+        from halo_forge.verifiers.go_library import find_installed
+
+        del sandbox
+        find_installed()

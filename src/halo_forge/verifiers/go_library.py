@@ -47,8 +47,24 @@ class Go(NamedTuple):
         return shown if self.root is None else {**shown, ROOT_INSIDE: self.root}
 
 
-def find_go() -> Go:
-    """Find the toolchain behind `go`, and compile its standard library unless an earlier run has.
+class Installed(NamedTuple):
+    """The toolchain behind `go`.
+
+    Args:
+        program: path of `go`.
+        version: all that it says of itself.
+        root: GOROOT.
+        tools: the folder of compiler and linker.
+    """
+
+    program: str
+    version: str
+    root: str
+    tools: str
+
+
+def find_installed() -> Installed:
+    """Find the toolchain behind `go`.
 
     Raises:
         EnvironmentFault: it is not installed, is too old, or does not work.
@@ -61,6 +77,16 @@ def find_go() -> Go:
     digits = tuple(int(part) for part in number.removeprefix("go").split(".")[:2] if part.isdigit())
     if digits < OLDEST:
         raise EnvironmentFault(f"{program} is {number}, but 1.19 or newer is needed: {INSTALL}")
+    return Installed(program, version, root, tools)
+
+
+def find_go() -> Go:
+    """Find the toolchain behind `go`, and compile its standard library unless an earlier run has.
+
+    Raises:
+        EnvironmentFault: as for `find_installed`.
+    """
+    program, version, root, tools = find_installed()
     library = kept_folder("go", json.dumps([version, root]), lambda folder: _compile_library(program, folder))
     packages = tuple(json.loads((library / NAMES).read_text()))
     place = Path(root).resolve()

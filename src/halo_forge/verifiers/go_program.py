@@ -13,6 +13,7 @@ from halo_forge.verifiers.batch import Meter, UnsupportedTests
 from halo_forge.verifiers.compiled_asserts import Check, Test
 from halo_forge.verifiers.compiled_language import Answer, Build, Expected
 from halo_forge.verifiers.compiled_program import CompiledVerifier
+from halo_forge.verifiers.compiler_faults import compiled
 from halo_forge.verifiers.content import CodeLanguage
 from halo_forge.verifiers.go_asserts import read_go_tests
 from halo_forge.verifiers.go_driver import (
@@ -31,12 +32,15 @@ from halo_forge.verifiers.program_io import ending
 if TYPE_CHECKING:
     from halo_forge.verifiers.go import GoConfig
 
-RULES = 1
+RULES = 2
 TRIVIAL = 'package main\n\nimport "fmt"\n\nfunc main() { fmt.Println(1) }\n'
 EMPTY_MAIN = "package main\n\nfunc main() {}\n"
 COMPILE_FAILED, LINK_FAILED = 81, 82
-COMPILE = f'cd "$LIBRARY"; compiler=$1; shift; "$compiler" "$@" >&2 || exit {COMPILE_FAILED}'
-LINK = f'{COMPILE}; "$LINKER" -L "$LIBRARY" -s -w -o /work/program /work/program.a >&2 || exit {LINK_FAILED}'
+# A tool that was killed has a status above 128, which is kept.
+ENDED = "{{ status=$?; [ $status -gt 128 ] && exit $status; exit {}; }}"
+COMPILE = f'cd "$LIBRARY"; compiler=$1; shift; "$compiler" "$@" >&2 || {ENDED.format(COMPILE_FAILED)}'
+LINKED = '"$LINKER" -L "$LIBRARY" -s -w -o /work/program /work/program.a >&2'
+LINK = f"{COMPILE}; {LINKED} || {ENDED.format(LINK_FAILED)}"
 SEND = "exec cat /work/program >&3"
 PLACES = 'sed -e "s#@LIBRARY@#$LIBRARY#g" -e "s#@JOB@#$(dirname "$2")#g" -e "s#@WORK@#$TMPDIR#g" "$3" >/work/vet.cfg'
 VET = f'{PLACES} && exec "$1" /work/vet.cfg'
@@ -203,10 +207,6 @@ class GoToolchain:
         missing = [match["path"] for match in map(MISSING.search, (error["text"] for error in found)) if match]
         if outcome.exit_status != COMPILE_FAILED or not found or set(missing) & set(self._go.packages):
             self.require_working(meter)
-        if outcome.timed_out and outcome.cpu_s < self._limits.cpu_s / 2:
-            raise EnvironmentFault(
-                f"the machine is too busy: a compilation got {outcome.cpu_s:.1f} s of processor time"
-            )
         if outcome.timed_out:
             return Build(b"", ok=False, detail=f"the compiler timed out after {outcome.wall_s:.1f} s")
         if not found:
@@ -224,7 +224,7 @@ class GoToolchain:
         )  # fmt: skip
         script = f"{LINK}; {SEND}" if link else COMPILE
         files = {f"{name}.go": text.encode(errors="replace") for name, text in sources.items()}
-        return meter.run(self._job(("/bin/sh", "-c", script, "sh", *words), files)._replace(report=link))
+        return compiled(meter, self._job(("/bin/sh", "-c", script, "sh", *words), files)._replace(report=link))
 
     def _vet(self, meter: Meter, program: str) -> Outcome:
         archives = {name: f"@LIBRARY@/{name}.a" for name in self._go.packages}
@@ -236,7 +236,7 @@ class GoToolchain:
         }  # fmt: skip
         files = {"program.go": program.encode(errors="replace"), "vet.json": json.dumps(config).encode()}
         words = (f"{self._go.tools}/vet", "/job/program.go", "/job/vet.json")
-        return meter.run(self._job(("/bin/sh", "-c", VET, "sh", *words), files))
+        return compiled(meter, self._job(("/bin/sh", "-c", VET, "sh", *words), files))
 
     def _job(self, argv: tuple[str, ...], files: Mapping[str, bytes]) -> Job:
         environment = {

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 import shlex
 import threading
 import zlib
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from halo_forge.core.errors import EnvironmentFault
+from halo_forge.core.folders import cache_folder
 from halo_forge.core.protocols import Job, Limits, Outcome, Sandbox
 from halo_forge.verifiers.cpp_driver import Language
 from halo_forge.verifiers.header_files import HeaderFiles
@@ -289,5 +289,4 @@ class Headers:
 
 def header_root() -> Path:
     """Return the folder of precompiled headers of this user."""
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(cache) / "halo-forge" / "headers"
+    return cache_folder() / "headers"

@@ -1,16 +1,16 @@
 """Values as Rust's `Debug` prints them, a form that the Go driver follows: read, and compared by content.
 
-A number becomes a Python number, a bracketed group a tuple of its name, its bracket and its items, and whatever else a
-text. `{…}` without a name is a map or a set, whose order does not count. A form that cannot be read, as some libraries
-print their types, stays one text.
+A number becomes a Python number, a bracketed group a `Group`, and whatever else a text. `{…}` without a name is a map
+or a set, whose order does not count. A form that cannot be read, as some libraries print their types, stays one text.
+
+Groups are compared by a canonical text: a program can choose values whose hashes collide, but no texts.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections import Counter
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from operator import eq, ge, gt, le, lt, ne
 from typing import Any, NamedTuple
 
@@ -29,9 +29,22 @@ CLOSING = {"[": "]", "(": ")", "{": "}"}
 COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {"==": eq, "!=": ne, "<": lt, "<=": le, ">": gt, ">=": ge}
 MAX_DEPTH = 100
 NIL = "nil"
-EMPTY = {("", "[", ()), ("", "{", frozenset())}
+EMPTY = ("[]", "{}")
 
-Value = Hashable
+
+class Group(NamedTuple):
+    """A list, a tuple, a map, a set, a structure.
+
+    Args:
+        text: the same for equal groups.
+        holds_nan: whether a NaN is in it, which makes it equal to nothing, not even to itself.
+    """
+
+    text: str
+    holds_nan: bool
+
+
+Value = int | float | str | Group
 
 
 class Shown(NamedTuple):
@@ -85,20 +98,30 @@ def _value(tokens: list[tuple[str, str]], start: int, depth: int) -> tuple[Value
 
 def _group(tokens: list[tuple[str, str]], name: str, start: int, depth: int) -> tuple[Value, int]:
     bracket = tokens[start][1]
-    items: list[Value] = []
+    texts: list[str] = []
+    holds_nan = False
     position = start + 1
     while tokens[position] != ("sign", CLOSING[bracket]):
         item, position = _value(tokens, position, depth + 1)
+        text, holds_nan = _canonical(item), holds_nan or _holds_nan(item)
         if tokens[position] == ("sign", ":"):
             value, position = _value(tokens, position + 1, depth + 1)
-            item = (":", item, value)
-        items.append(item)
+            text, holds_nan = f"{text}:{_canonical(value)}", holds_nan or _holds_nan(value)
+        texts.append(text)
         if tokens[position] == ("sign", ","):
             position += 1
         elif tokens[position] != ("sign", CLOSING[bracket]):
             raise ValueError("two values without a comma between them")
-    content = frozenset(Counter(items).items()) if bracket == "{" and not name else tuple(items)
-    return (name, bracket, content), position + 1
+    if bracket == "{" and not name:
+        texts.sort()
+    return Group(f"{name}{bracket}{','.join(texts)}{CLOSING[bracket]}", holds_nan), position + 1
+
+
+def _canonical(value: Value) -> str:
+    """Return a text that equal values share."""
+    if isinstance(value, Group):
+        return value.text
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def _number(text: str) -> int | float:
@@ -119,15 +142,19 @@ def holds(left: Value, sign: str, right: Value, tolerance: Value | None = None, 
     if tolerance is not None:
         if not (numbers and isinstance(tolerance, int | float)):
             return False
-        return COMPARISONS[sign](abs(left - right), tolerance)  # type: ignore[operator]
+        try:
+            return COMPARISONS[sign](abs(left - right), tolerance)  # type: ignore[operator]
+        except OverflowError:  # an integer too large for a float is far from every float
+            return False
     if sign in ("==", "!="):
         return _same(left, right, exact) == (sign == "==") and not (sign == "!=" and _unlike(left, right))
     return numbers and COMPARISONS[sign](left, right)
 
 
 def _same(left: Value, right: Value, exact: bool) -> bool:
-    if not exact and NIL in (left, right) and EMPTY & {left, right}:
-        return True
+    for one, other in ((left, right), (right, left)):
+        if not exact and one == NIL and isinstance(other, Group) and other.text in EMPTY:
+            return True
     return not _holds_nan(left) and left == right
 
 
@@ -138,6 +165,4 @@ def _unlike(left: Value, right: Value) -> bool:
 
 def _holds_nan(value: Value) -> bool:
     """Tell whether a value is or holds a NaN, which equals nothing, not even itself."""
-    if isinstance(value, tuple | frozenset):
-        return any(map(_holds_nan, value))
-    return isinstance(value, float) and math.isnan(value)
+    return value.holds_nan if isinstance(value, Group) else isinstance(value, float) and math.isnan(value)

@@ -20,7 +20,7 @@ from halo_forge.verifiers import (
 
 MODULES = (
     "bisect", "collections", "copy", "datetime", "decimal", "fractions", "functools", "hashlib", "heapq", "itertools",
-    "json", "math", "operator", "random", "re", "select", "string", "sys", "time", "traceback", "typing",
+    "json", "math", "operator", "re", "select", "string", "sys", "time", "traceback", "typing",
 )  # fmt: skip
 
 
@@ -29,7 +29,7 @@ def _image(name: str, *modules: ModuleType) -> Image:
 
 
 JUDGE = _image("judge", python_wire, python_remote, python_link, python_judge)
-CANDIDATE = _image("candidate", python_wire, python_script, python_candidate)
+CANDIDATE = _image("candidate", python_wire, python_candidate)
 SCRIPT = _image("script", python_script)
 
 
@@ -46,7 +46,8 @@ def judge_job(payload: bytes, limits: Limits, *, inline: bool) -> Job:
 
 def candidate_job(limits: Limits) -> Job:
     """Return the job of a completion's side."""
-    return Job((python_candidate.__name__,), limits, image=CANDIDATE)
+    argv = (python_candidate.__name__, f"{python_candidate.NAME}.py")
+    return Job(argv, limits, image=CANDIDATE)
 
 
 def script_job(source: bytes, limits: Limits, *, compile_only: bool = False) -> Job:

@@ -10,6 +10,7 @@ import builtins
 import json
 import os
 import time
+from functools import lru_cache
 from importlib import import_module
 
 from halo_forge.verifiers import python_wire as wire
@@ -20,8 +21,9 @@ TYPE_CHECKING = False  # importing typing would take longer than everything else
 if TYPE_CHECKING:
     from typing import Any
 
-PAYLOAD = 5
+LINK, PAYLOAD = 4, 5
 DETAIL_CHARS = 1000
+COMPILED_SOURCES = 1024
 CHECK = "the check"
 
 
@@ -31,8 +33,9 @@ def global_names(code: Any) -> set[str]:
     return set(code.co_names).union(*map(global_names, inner))
 
 
+@lru_cache(COMPILED_SOURCES)
 def compiled(source: str, what: str) -> Any:
-    """Compile a trusted source."""
+    """Compile a trusted source; a warm judge meets the same tests again with the next completion."""
     try:
         return compile(source, f"<{what}>", "exec")
     except (SyntaxError, ValueError) as error:
@@ -187,23 +190,22 @@ def read_payload() -> bytes:
     return b"".join(parts)
 
 
-def serve(payload: bytes, reader: int, writer: int, notice: int | None = None) -> str:
+def serve(payload: bytes, link: int, notice: int | None = None) -> str:
     """Judge one completion; return the JSON of the result, its explanation, the path it took, and whether it was late.
 
     Args:
         payload: what the harness gave: the framed program, then the JSON of the tests.
-        reader: descriptor on which the candidate's side is heard.
-        writer: descriptor on which it is asked.
+        link: descriptor of the socket to the candidate's side.
         notice: descriptor on which to say that the tests have begun to ask, None to keep it.
     """
     start = 4 + int.from_bytes(payload[:4], "big")
     given = json.loads(payload[start:])
-    link = Link(wire.Pipe(reader, writer, time.monotonic() + given["timeout_s"]), given["calls"], notice)
+    connection = Link(wire.Pipe(link, time.monotonic() + given["timeout_s"]), given["calls"], notice)
     try:  # noqa: SIM105  (contextlib would have to be imported)
-        link.send(payload[:start])
+        connection.send(payload[:start])
     except Gone:
         pass  # what it said before it went is still to be read
-    return json.dumps(report(given, link))
+    return json.dumps(report(given, connection))
 
 
 def report(given: dict[str, Any], link: Link) -> list[Any]:
@@ -218,10 +220,5 @@ def report(given: dict[str, Any], link: Link) -> list[Any]:
 
 
 def main() -> None:
-    """Judge one completion, on standard input and output, in a process of its own."""
-    payload = read_payload()
-    reader, writer = os.dup(0), os.dup(1)
-    nowhere = os.open(os.devnull, os.O_RDWR)
-    os.dup2(nowhere, 0)
-    os.dup2(nowhere, 1)
-    os.write(REPORT, serve(payload, reader, writer, REPORT).encode() + b"\n")
+    """Judge one completion in a process of its own."""
+    os.write(REPORT, serve(read_payload(), LINK, REPORT).encode() + b"\n")

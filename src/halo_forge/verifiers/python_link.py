@@ -171,7 +171,10 @@ class Link:
             return ["h", fields(remote).number]
         if isinstance(value, tuple):
             return None
-        raise Broken(f"the tests pass an object of type {type(value).__name__}, which cannot be sent to the completion")
+        problem = f"the tests pass an object of type {type(value).__name__}, which cannot be sent to the completion"
+        if self.handles:  # one that the completion has handed to them
+            raise TypeError(problem)
+        raise Broken(problem)
 
     def decoded(self, node: Any) -> Any:
         """Decode a value of the completion's."""

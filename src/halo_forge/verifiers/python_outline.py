@@ -101,6 +101,22 @@ def standalone(stub: str) -> str:
     return stub
 
 
+def helpers_of(stub: str, entry_point: str | None) -> str:
+    """Return what a stub offers beside the head of the entry point, which a completion or the tests replace.
+
+    Args:
+        stub: as it can be executed.
+        entry_point: the function it is the head of.
+    """
+    try:
+        tree = ast.parse(stub)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return stub
+    definitions = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    rest = [node for node in tree.body if not (isinstance(node, definitions) and node.name == entry_point)]
+    return stub if len(rest) == len(tree.body) else ast.unparse(ast.Module(rest, tree.type_ignores))
+
+
 def root_name(node: ast.expr) -> str:
     """Return the name that a chain of attributes, items and calls starts from, `""` if it starts otherwise."""
     while isinstance(node, (ast.Attribute, ast.Subscript, ast.Call)):

@@ -18,7 +18,7 @@ from halo_forge.verifiers.program_io import ending, run_cases
 from halo_forge.verifiers.python_foresight import foresee
 from halo_forge.verifiers.python_harmless import harmless
 from halo_forge.verifiers.python_images import candidate_job, judge_job, script_job
-from halo_forge.verifiers.python_outline import outline, standalone
+from halo_forge.verifiers.python_outline import helpers_of, outline, standalone
 from halo_forge.verifiers.python_refusal import refusal
 
 if TYPE_CHECKING:
@@ -121,8 +121,10 @@ class PythonVerifier(ProgramVerifier):
             self._blame(reference, result)
         candidate = exchange.candidate
         detail = f"{result.detail} ({ending(candidate)})" if candidate.timed_out or candidate.flooded else result.detail
-        if result.kind == "silent" and not (candidate.timed_out or candidate.exit_status in CRASHES):
-            raise EnvironmentFault(f"the Python in the sandbox does not answer: {ending(candidate)}")
+        slow = result.late and candidate.cpu_s >= self._candidate_limits.cpu_s / 2
+        if result.kind == "silent" and not (candidate.timed_out or slow or candidate.exit_status in CRASHES):
+            how = f"it got {candidate.cpu_s:.1f} s of processor time" if result.late else ending(candidate)
+            raise EnvironmentFault(f"the Python in the sandbox does not answer: {how}")
         if result.kind in ("syntax", "silent"):
             return Ruling(0.0, passed=False, stage=Stage.COMPILE, detail=detail)
         if result.kind == "load":
@@ -157,7 +159,7 @@ class PythonVerifier(ProgramVerifier):
         return Result(kind, detail, path, late, called), exchange
 
     def _prepare(self, reference: Reference) -> Prepared:
-        helpers = standalone(reference.stub)
+        helpers = helpers_of(standalone(reference.stub), reference.entry_point)
         program = {"entry_point": reference.entry_point, "stub": reference.stub, "helpers": helpers}
         tests: dict[str, object] = reference.model_dump(include={"setup", "asserts", "entry_point"})
         tests |= {"check": reference.check or "", "helpers": helpers, "timeout_s": self._answer_s, "calls": []}

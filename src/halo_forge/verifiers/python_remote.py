@@ -18,6 +18,9 @@ class Gone(BaseException):
     """The completion's process cannot be asked any more; no `except Exception` of a test may hide it."""
 
 
+ENDINGS = (StopIteration, StopAsyncIteration)
+
+
 class Broken(Exception):
     """The tests themselves cannot be run."""
 
@@ -36,6 +39,10 @@ class Raised(BaseException):
         self.kind = kind
         self.given = args
         self.text = text
+
+    def settled(self) -> Raised:
+        """Return itself, or in place of what would silently end a loop of the tests an ordinary error (as PEP 479)."""
+        return Raised(RuntimeError, (self.text,), self.text) if issubclass(self.kind, ENDINGS) else self
 
     def again(self) -> BaseException:
         """Return an exception of the same builtin class."""
@@ -84,7 +91,7 @@ class Remote:
         try:
             result, after = own.link.call(self, own.link.encoded(arguments), own.link.encoded(kwargs))
         except Raised as raised:
-            raise own.link.surfaced(raised) from None
+            raise own.link.surfaced(raised.settled()) from None
         if after is not None:
             update(arguments, after[0])
             update(kwargs, after[1])
@@ -174,7 +181,7 @@ def asked(remote: Remote, kind: str, *rest: Any) -> Any:
     try:
         return link.ask(kind, ["h", fields(remote).number], *rest)[0]
     except Raised as raised:
-        raise link.surfaced(raised) from None
+        raise link.surfaced(raised if kind == "next" else raised.settled()) from None
 
 
 def typed(value: Any, kind: Any) -> Any:

@@ -14,7 +14,6 @@ from importlib import import_module
 
 PAYLOAD = 5
 NAME = "program.py"
-FRAMES, FRAMES_IN_A_SCRIPT = 1, 0  # from `main` to the program's module
 FAILED, UNFLUSHED = 1, 120
 
 
@@ -22,12 +21,12 @@ def main() -> None:
     """Run the program on descriptor 5, with standard input, output and error of its own."""
     with open(PAYLOAD, "rb") as file:
         source = file.read()
-    compile_only = sys.argv[1:] == ["compile"]
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    compile_only = sys.argv == ["compile"]
     sys.argv = [NAME]
     sys.stdin = stream(0, "r", "surrogateescape")
     sys.stdout = stream(1, "w", "surrogateescape")
     sys.stderr = stream(2, "w", "backslashreplace")
-    as_new(FRAMES - FRAMES_IN_A_SCRIPT)
     os._exit(ended(run(source, compile_only=compile_only)))
 
 
@@ -35,21 +34,6 @@ def stream(number: int, mode: str, errors: str) -> io.TextIOWrapper:
     """Return a standard stream as a new interpreter in UTF-8 mode opens it."""
     binary = io.BufferedReader(io.FileIO(0)) if mode == "r" else io.BufferedWriter(io.FileIO(number, "w"))
     return io.TextIOWrapper(binary, encoding="utf-8", errors=errors, line_buffering=number == 2)
-
-
-def as_new(frames: int) -> None:
-    """Give the program the signal handlers of a new interpreter, and as many frames.
-
-    Args:
-        frames: how many of ours come between the caller and the program, less those a new interpreter would have.
-    """
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    frame = sys._getframe(1)
-    while frame.f_back is not None:
-        frame, frames = frame.f_back, frames + 1
-    sys.setrecursionlimit(sys.getrecursionlimit() + frames)
 
 
 def run(source: bytes, *, compile_only: bool) -> int:

@@ -44,37 +44,37 @@ class Late(Exception):
 
 
 class Pipe:
-    """Messages over two descriptors.
+    """Messages over a socket.
 
     Args:
-        reader: descriptor to receive from.
-        writer: descriptor to send to.
+        link: its descriptor.
         deadline: on the monotonic clock, None to wait for ever.
         longest: bytes of the longest message to accept, None for any.
     """
 
-    def __init__(
-        self, reader: int, writer: int, deadline: float | None = None, longest: int | None = MESSAGE_BYTES
-    ) -> None:
-        self.reader = reader
-        self.writer = writer
+    def __init__(self, link: int, deadline: float | None = None, longest: int | None = MESSAGE_BYTES) -> None:
+        self.link = link
         self.deadline = deadline
         self.longest = longest
         self._received = bytearray()
+        if deadline is not None:
+            os.set_blocking(link, False)
 
     def send(self, message: Any) -> None:
         """Send one message."""
         self.send_framed(framed(json.dumps(message).encode()))
 
     def send_framed(self, frame: bytes) -> None:
-        """Send what `framed` made, in pieces that cannot block past the deadline."""
+        """Send what `framed` made."""
         view = memoryview(frame)
-        try:
-            while view:
-                self._wait(writing=True)
-                view = view[os.write(self.writer, view if self.deadline is None else view[: select.PIPE_BUF]) :]
-        except OSError as error:
-            raise Closed(str(error)) from error
+        while view:
+            self._wait(writing=True)
+            try:
+                view = view[os.write(self.link, view) :]
+            except BlockingIOError:
+                continue
+            except OSError as error:
+                raise Closed(str(error)) from error
 
     def receive(self) -> Any:
         """Receive one message."""
@@ -90,7 +90,12 @@ class Pipe:
         received = self._received
         while len(received) < size:
             self._wait(writing=False)
-            part = os.read(self.reader, CHUNK_BYTES)
+            try:
+                part = os.read(self.link, CHUNK_BYTES)
+            except BlockingIOError:
+                continue
+            except ConnectionResetError:
+                part = b""
             if not part:
                 raise Closed("it ended")
             received += part
@@ -101,7 +106,7 @@ class Pipe:
     def _wait(self, *, writing: bool) -> None:
         if self.deadline is not None:
             left_s = self.deadline - time.monotonic()
-            readers, writers = ([], [self.writer]) if writing else ([self.reader], [])
+            readers, writers = ([], [self.link]) if writing else ([self.link], [])
             if left_s <= 0 or not any(select.select(readers, writers, [], left_s)):
                 raise Late
 

@@ -11,6 +11,7 @@ from halo_forge.core.errors import EnvironmentFault
 from halo_forge.core.protocols import Job, Limits, Outcome
 from halo_forge.verifiers.batch import Meter
 from halo_forge.verifiers.compiled_language import Build
+from halo_forge.verifiers.compiler_faults import compiled, ended_by_a_kill, tells_of_a_kill
 from halo_forge.verifiers.rust_diagnostics import Diagnostic, diagnostics
 from halo_forge.verifiers.rustc import INSTALL, Rustc
 
@@ -29,6 +30,8 @@ OWN_LINT = "unsafe_code"
 UNUSED_LINT = "dead_code"
 # Unreadable or missing crates, and the linker: a program's doing only if a trivial program does better.
 DOUBTFUL = re.compile(r"E0463|E0786|E0514|E0460|extern location|linker|linking with")
+LINKING = re.compile(r"error: linking with ")
+LINKER_KILLED = re.compile(r"failed: signal: (?:9|15)\b")
 STRICT = re.compile(r"\b(?:deny|forbid)\b")
 
 
@@ -146,10 +149,6 @@ class RustCompiler:
         errors = [found for found in found if found.level == "error"]
         if outcome.exit_status != 1 or not errors or any(DOUBTFUL.search(error.text) for error in errors):
             self._require_working(meter)
-        if outcome.timed_out and outcome.cpu_s < self._limits.cpu_s / 2:
-            raise EnvironmentFault(
-                f"the machine is too busy: a compilation got {outcome.cpu_s:.1f} s of processor time"
-            )
         if outcome.timed_out:
             return Build(b"", ok=False, detail=f"the compiler timed out after {outcome.wall_s:.1f} s")
         if not errors:
@@ -162,7 +161,8 @@ class RustCompiler:
         words += (
             (*CODE, *self._linker, "-o", "/work/program") if link else ("--emit=metadata", "-o", "/work/program.rmeta")
         )
-        return meter.run(self._job((*words, "/job/program.rs"), source, link=link))
+        job = self._job((*words, "/job/program.rs"), source, link=link)
+        return compiled(meter, job, _was_killed)
 
     def _job(self, words: tuple[str, ...], source: str, *, link: bool = False) -> Job:
         argv = (self._rustc.program, *words)
@@ -186,3 +186,15 @@ class RustCompiler:
             words = outcome.stderr.decode(errors="replace").strip().splitlines()
             reason = texts[0] if texts else words[-1] if words else str(outcome)
             raise EnvironmentFault(f"{self._rustc.program} does not work: {reason}: {INSTALL}")
+
+
+def _was_killed(outcome: Outcome) -> bool:
+    """Tell whether the compiler or its linker was killed, other than at its limits."""
+    if outcome.exit_status == 0 or outcome.timed_out or outcome.flooded:
+        return False
+    if ended_by_a_kill(outcome):
+        return True
+    errors = [found for found in diagnostics(outcome.stderr) if found.level == "error"]
+    if not errors or not all(error.line == 0 and LINKING.match(error.text) for error in errors):
+        return False
+    return any(LINKER_KILLED.search(error.text) or tells_of_a_kill(error.notes) for error in errors)

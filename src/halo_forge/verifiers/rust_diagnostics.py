@@ -16,6 +16,7 @@ class Diagnostic(NamedTuple):
         text: the message, with file and line.
         line: where, counted from 1; 0 for nowhere.
         foreign: whether the text is another crate's macro's, not the program's.
+        notes: what is added to it, such as the words of the linker.
     """
 
     level: str
@@ -23,6 +24,7 @@ class Diagnostic(NamedTuple):
     text: str
     line: int
     foreign: bool
+    notes: str = ""
 
 
 def diagnostics(stderr: bytes) -> Iterator[Diagnostic]:
@@ -45,7 +47,8 @@ def _diagnostic(message: dict[str, Any]) -> Diagnostic:
     level, said = message["level"], message["message"]
     label = f"{level}[{code}]" if code else level
     if not spans:
-        return Diagnostic(level, code, f"{label}: {said}", 0, foreign=False)
+        notes = "\n".join(child["message"] for child in message.get("children", []))
+        return Diagnostic(level, code, f"{label}: {said}", 0, foreign=False, notes=notes)
     span = spans[0]
     macro = span["expansion"]
     definition = (macro.get("def_site_span") or {}).get("file_name", "") if macro else ""

@@ -32,7 +32,7 @@ from halo_forge.verifiers.source_tokens import defines_body, source_tokens
 if TYPE_CHECKING:
     from halo_forge.verifiers.rust import RustConfig
 
-RULES = 1
+RULES = 2
 BODYLESS = {"struct", "enum", "trait", "type", "const", "static", "union", "mod"}
 # Errors of an expression whose type only the program's side decides.
 UNDECIDED = {"E0282", "E0283", "E0284", "E0689", "E0790", "overflowing_literals", "arithmetic_overflow"}

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 from halo_forge.core.errors import EnvironmentFault
+from halo_forge.core.folders import cache_folder
 
 READABLE_FOLDER, READABLE_FILE = 0o755, 0o644
 
 
 def kept_folder(kind: str, key: str, make: Callable[[Path], None]) -> Path:
-    """Return a folder below `$XDG_CACHE_HOME/halo-forge`, made if it is not there yet.
+    """Return a folder below the user's cache, made if it is not there yet.
 
     Runs that start at the same time may each make it; the first to finish is kept.
 
@@ -28,7 +28,7 @@ def kept_folder(kind: str, key: str, make: Callable[[Path], None]) -> Path:
     Raises:
         EnvironmentFault: it cannot be made.
     """
-    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "halo-forge" / kind
+    root = cache_folder() / kind
     folder = root / hashlib.sha256(key.encode()).hexdigest()[:24]
     if folder.is_dir():
         return folder
