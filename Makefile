@@ -7,7 +7,7 @@ PIP := $(BIN)/pip install -qq --disable-pip-version-check
 SEED ?= 0
 OUTPUT ?= runs/demo-seed$(SEED)
 
-.PHONY: setup system demo check test test-full results clean
+.PHONY: setup system test-packages demo check test test-full results clean
 
 setup: system $(READY)
 
@@ -31,7 +31,10 @@ check: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: check
+test-packages:
+	@scripts/system-packages.sh --tests
+
+test: test-packages check
 	$(BIN)/pytest -n auto --dist loadfile -m "not slow and not gpu"
 
 test-full: test

@@ -143,7 +143,7 @@ def _start_linked(slot: Slot, job: Job, ours: Descriptors, to_other: Descriptors
 
 
 def _request(kind: int, job: Job, targets: list[int]) -> Request:
-    limits = passing_limits(job.limits) + ([] if job.image else lasting_limits(job.limits))
+    limits = list(passing_limits(job.limits) + (() if job.image else lasting_limits(job.limits)))
     folder, disk_mb = "/work" if job.limits.disk_mb else "/", job.limits.disk_mb
     return Request(kind, list(job.argv), dict(job.env), targets, list(job.files), folder, disk_mb, limits)
 

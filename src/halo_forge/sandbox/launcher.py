@@ -18,6 +18,7 @@ no JSON, no context managers, and whatever a job can inherit is arranged before 
 scripts is itself confined like its jobs before it takes the first one, where its fence can do that.
 """
 
+import _socket as socket  # the module `socket` wraps it in enumerations, whose pages every copy would carry
 import builtins
 import ctypes
 import fcntl
@@ -28,7 +29,6 @@ import os
 import resource
 import select
 import signal
-import socket
 import struct
 import sys
 import time
@@ -98,6 +98,7 @@ class Launcher:
         self.nowhere = nowhere
         self.spent = False
         self.jobs = 0
+        self.folder = "/"
         self.room = socket.CMSG_SPACE(DESCRIPTORS * struct.calcsize("i"))
         self.poll = select.poll()
         self.poll.register(control, select.POLLIN)
@@ -119,6 +120,8 @@ class Launcher:
             signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         self.confined = bool(self.scripts) and self.fence.settle(settings["disk_mb"])
         if self.confined:
+            self.folder = "/work" if settings["disk_mb"] else "/"
+            os.chdir(self.folder)
             self.confine()
         gc.collect()
         gc.freeze()
@@ -189,7 +192,8 @@ class Launcher:
             self.fence.open(request, descriptors[:contents])
             for descriptor, target in zip(descriptors[contents:], request.targets, strict=True):
                 os.dup2(descriptor, target)
-            os.chdir(self.fence.placed(request.folder))
+            if request.folder != self.folder:
+                os.chdir(self.fence.placed(request.folder))
             main = os.fork()
             if main == 0:
                 self.become(request, writer)
@@ -206,7 +210,8 @@ class Launcher:
             os.close(descriptor)
         for target in request.targets:
             os.dup2(self.nowhere, target, target <= 2)
-        os.chdir("/")
+        if request.folder != self.folder:
+            os.chdir("/")
         os.close(writer)
         failure = failure or os.read(reader, 1000).decode(errors="replace")
         os.close(reader)
@@ -225,7 +230,8 @@ class Launcher:
     def become(self, request: Request, writer: int) -> None:
         """Turn this copy of the launcher into the job, or say on `writer` why that cannot be."""
         try:
-            set_limits(request.limits)
+            for kind, soft, hard in request.limits:
+                resource.setrlimit(kind, (soft, hard))
             if not self.confined:
                 self.confine()
             if request.kind != PROGRAM:

@@ -19,8 +19,8 @@ from halo_forge.verifiers import (
 )
 
 MODULES = (
-    "bisect", "collections", "copy", "datetime", "decimal", "fractions", "functools", "hashlib", "heapq", "itertools",
-    "json", "math", "operator", "re", "select", "string", "sys", "time", "traceback", "typing",
+    "bisect", "collections", "copy", "functools", "heapq", "itertools",
+    "json", "math", "operator", "re", "select", "string", "sys", "time", "typing",
 )  # fmt: skip
 
 

@@ -29,6 +29,10 @@ CONTAINERS: dict[type, tuple[str, Any]] = {
     frozenset: ("z", frozenset.__iter__),
 }
 SMALL_INT = 1 << 53
+SCAN: Any = vars(json.JSONDecoder())["scan_once"]
+WRITE: Any = vars(json.encoder)["c_make_encoder"](
+    None, None, json.encoder.encode_basestring_ascii, None, ": ", ", ", False, False, True
+)
 MAKERS: dict[str, Any] = {tag: kind for kind, (tag, _) in CONTAINERS.items()}
 PURE = {"abs", "all", "any", "bin", "chr", "divmod", "hash", "hex", "len", "max", "min", "oct", "ord", "pow", "round"}
 PURE |= {"repr", "sorted", "sum"} | {name for name, value in vars(builtins).items() if isinstance(value, type)}
@@ -62,7 +66,7 @@ class Pipe:
 
     def send(self, message: Any) -> None:
         """Send one message."""
-        self.send_framed(framed(json.dumps(message).encode()))
+        self.send_framed(framed(written(message)))
 
     def send_framed(self, frame: bytes) -> None:
         """Send what `framed` made."""
@@ -82,7 +86,7 @@ class Pipe:
         if self.longest is not None and size > self.longest:
             raise Closed("a message is too long")
         try:
-            return json.loads(self._read(size))
+            return read(self._read(size).decode())
         except (ValueError, RecursionError, MemoryError) as error:
             raise Closed("a message is malformed") from error
 
@@ -109,6 +113,26 @@ class Pipe:
             readers, writers = ([], [self.link]) if writing else ([self.link], [])
             if left_s <= 0 or not any(select.select(readers, writers, [], left_s)):
                 raise Late
+
+
+def written(message: Any) -> bytes:
+    """Return a message as JSON; a writer made once costs a forked process fewer pages than `json.dumps`."""
+    return "".join(WRITE(message, 0)).encode()
+
+
+def read(text: str) -> Any:
+    """Return the value of a JSON text.
+
+    Raises:
+        ValueError: it is not one.
+    """
+    try:
+        value, end = SCAN(text, 0)
+    except StopIteration as stop:
+        raise ValueError("not JSON") from stop
+    if end != len(text):
+        raise ValueError("more than one value")
+    return value
 
 
 def framed(payload: bytes) -> bytes:
