@@ -127,7 +127,8 @@ class Image(NamedTuple):
     """A warm Python: an interpreter that has loaded modules and scripts, and of which each job gets a copy.
 
     Args:
-        name: jobs that must not meet in one process, such as a judge's and a candidate's, have images of different names.
+        name: jobs that must not meet in one process, such as a judge's and a candidate's, have images of different
+            names.
         modules: modules of the standard library that are imported beforehand.
         scripts: (module name, source); each has a function `main()` that a job runs.
     """
