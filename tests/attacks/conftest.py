@@ -117,15 +117,30 @@ def leftovers() -> list[str]:
     """Return the processes in our launchers' namespaces other than the launchers, wherever their parents went.
 
     A namespace ends with its first process, which is the launcher; so whatever is left of a job shares one with a
-    launcher that is our descendant.
+    launcher that is our descendant. A launcher may have one copy of itself that waits for the next job.
     """
     launchers = {place for child in descendants() if (place := namespace(child)) and place[1] == 1}
     spaces = {space for space, _ in launchers}
-    return [
-        str(process)
-        for process in psutil.process_iter()
-        if (place := namespace(process.pid)) and place[0] in spaces and place[1] != 1
-    ]
+    found: dict[int, list[tuple[int, psutil.Process]]] = {}
+    for process in psutil.process_iter():
+        place = namespace(process.pid)
+        if place and place[0] in spaces and place[1] != 1:
+            found.setdefault(place[0], []).append((place[1], process))
+    left = []
+    for inside in found.values():
+        numbered = sorted(inside, key=lambda pair: pair[0])
+        if stands_by(numbered[-1][1].pid):
+            numbered.pop()
+        left += [str(process) for _, process in numbered]
+    return left
+
+
+def stands_by(pid: int) -> bool:
+    """Tell whether a process may be the copy of a launcher that waits for the next job: the newest, with its link."""
+    try:
+        return str(Path(f"/proc/{pid}/fd/4").readlink()).startswith("socket:")
+    except OSError:
+        return False
 
 
 def descendants() -> list[int]:

@@ -14,7 +14,7 @@ from functools import lru_cache
 from importlib import import_module
 
 from halo_forge.verifiers import python_wire as wire
-from halo_forge.verifiers.python_link import REPORT, Link
+from halo_forge.verifiers.python_link import BEGUN, REPORT, Link
 from halo_forge.verifiers.python_remote import Broken, Gone
 
 TYPE_CHECKING = False  # importing typing would take longer than everything else here
@@ -144,6 +144,7 @@ def judged(tests: Tests, link: Link) -> list[str]:
     if tests.empty:
         return ["passed", "loads; there are no tests"]
     tests.namespace.update(found)
+    link.note(BEGUN)
     result = tested(tests, link)
     if link.diverged:
         return ["again", link.gone]
@@ -196,7 +197,7 @@ def serve(payload: bytes, link: int, notice: int | None = None) -> str:
     Args:
         payload: what the harness gave: the framed program, then the JSON of the tests.
         link: descriptor of the socket to the candidate's side.
-        notice: descriptor on which to say that the tests have begun to ask, None to keep it.
+        notice: descriptor on which to say how far the tests have come, None to keep it.
     """
     start = 4 + int.from_bytes(payload[:4], "big")
     given = json.loads(payload[start:])

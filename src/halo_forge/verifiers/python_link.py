@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 REPORT = 3
-CALLED = b"called\n"
+BEGUN, CALLED = b"begun\n", b"called\n"
 MALFORMED = (
     TypeError, ValueError, IndexError, KeyError, AttributeError, ArithmeticError, RecursionError, MemoryError,
 )  # fmt: skip
@@ -32,7 +32,8 @@ class Link:
     Args:
         pipe: the messages.
         foreseen: the JSON of the calls, `[name, arguments, named arguments]`, in order.
-        notice: descriptor to write `CALLED` to when the tests begin to ask, None to keep it.
+        notice: descriptor to write `BEGUN` to when the tests begin, and `CALLED` when they begin to ask; None to keep
+            both.
     """
 
     def __init__(self, pipe: wire.Pipe, foreseen: list[str], notice: int | None) -> None:
@@ -121,8 +122,13 @@ class Link:
         if self.gone:
             raise Gone(self.gone)
         self.calls += 1
-        if self.calls == 1 and self.notice is not None:
-            os.write(self.notice, CALLED)
+        if self.calls == 1:
+            self.note(CALLED)
+
+    def note(self, progress: bytes) -> None:
+        """Say how far the tests have come."""
+        if self.notice is not None:
+            os.write(self.notice, progress)
 
     def _divergence(self) -> Gone:
         self.diverged = True

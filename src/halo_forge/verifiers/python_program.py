@@ -40,7 +40,7 @@ class Result(NamedTuple):
         detail: the test that failed, or why.
         path: `values` when only plain data took part, `handles` when objects of the completion's did.
         late: the completion did not answer in time, by the clock.
-        called: the tests had begun to call the completion.
+        called: the tests had begun to call the completion, or the judge was still listening to it.
     """
 
     kind: str
@@ -151,7 +151,7 @@ class PythonVerifier(ProgramVerifier):
         judge = judge_job(payload, self._judge_limits, inline=inline)
         exchange = meter.converse(judge, candidate_job(self._candidate_limits))
         lines = exchange.judge.report.splitlines()
-        called = python_link.CALLED.strip() in lines[:1]
+        called = python_link.BEGUN.strip() not in lines or python_link.CALLED.strip() in lines
         if not lines or not lines[-1].startswith(b"["):
             detail = f"the tests did not come to an end: {ending(exchange.judge)}"
             return Result("ended", detail, called=called), exchange
