@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from conftest import Host
 
 PROGRAMS = Path(__file__).parent / "programs"
+ONCE_LET_THROUGH = {
+    "sorts_into_a_bag", "looks_like_a_bag", "prints_a_bag_itself", "forges_a_giant_width", "forges_a_giant_number",
+    "forges_a_wide_width",
+}  # fmt: skip
 TOO_BUSY = "the machine is too busy"
 
 Task = tuple[dict[str, object], str]
@@ -161,9 +165,18 @@ C_TASKS: dict[str, Task] = {
 }
 
 
-def programs(folder: str) -> list[Any]:
-    """Return the programs of a folder as test parameters named after their files."""
-    return [pytest.param(path, id=path.stem) for path in sorted((PROGRAMS / folder).iterdir())]
+def programs(folder: str, share: int = 1) -> list[Any]:
+    """Return the programs of a folder as test parameters named after their files.
+
+    Args:
+        folder: their language.
+        share: every so many-th, and those that were once let through, run every time; the others are marked slow.
+    """
+    found = []
+    for number, path in enumerate(sorted((PROGRAMS / folder).iterdir())):
+        marks = () if number % share == 0 or path.stem in ONCE_LET_THROUGH else (pytest.mark.slow,)
+        found.append(pytest.param(path, id=path.stem, marks=marks))
+    return found
 
 
 def assert_refused(verdict: Verdict, task: str) -> None:
@@ -202,12 +215,12 @@ def test_no_printing_program_forges_a_pass(judged: Any, host: Host, python: Veri
     attack(judged, host, python, {"input and output": PYTHON_TASKS["input and output"]}, program.read_text())
 
 
-@pytest.mark.parametrize("program", programs("cpp"))
+@pytest.mark.parametrize("program", programs("cpp", share=4))
 def test_no_cpp_program_forges_a_pass(judged: Any, host: Host, gcc: Verifier, program: Path) -> None:
     attack(judged, host, gcc, CPP_TASKS, program.read_text())
 
 
-@pytest.mark.parametrize("program", programs("c"))
+@pytest.mark.parametrize("program", programs("c", share=3))
 def test_no_c_program_forges_a_pass(judged: Any, host: Host, gcc: Verifier, program: Path) -> None:
     attack(judged, host, gcc, C_TASKS, program.read_text(), "c")
 

@@ -53,7 +53,7 @@ def test_stages_add_up(build: Callable[..., Judge]) -> None:
         WRONG,
         RIGHT[: RIGHT.index("return")],
         "",
-        "```python\nwhile True: pass\n```",
+        "```python\ndef add(a, b):\n    total = a + b\n    return total\nwhile True: pass\n```",
         **ADD,
     )
     assert (right.reward, right.passed, right.stage) == (1.0, True, Stage.TESTS)
