@@ -23,6 +23,7 @@ from halo_forge.sandbox.limits import LASTING, KernelLimit
 from halo_forge.sandbox.spare_uid import SpareUid
 
 START_LIMIT_S = 30.0
+PATIENCE_S = 5
 MARSHAL_VERSION = 2  # that every Python reads: launchers may run on another one
 SHOWN = Path("/mnt")
 ENTER = Path(__file__).with_name("enter.py")
@@ -122,6 +123,7 @@ class Slot:
         self._uid = SpareUid() if os.geteuid() == 0 else None
         self._inline = self._standing = self.spent = False
         self._jobs = 0
+        self._main: int | None = None
         self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
             with theirs:
@@ -255,10 +257,12 @@ class Slot:
         if self._process.stderr:
             self._process.stderr.close()
         try:
-            self._process.wait(timeout=5)
+            self._process.wait(timeout=PATIENCE_S)
         except subprocess.TimeoutExpired:
             self._end()
-        os.close(self._main)
+            self._process.wait()
+        if self._main is not None:
+            os.close(self._main)
 
     def _forget(self) -> None:
         self.control.close()
@@ -266,14 +270,18 @@ class Slot:
             self._uid.release()
 
     def _end(self) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            signal.pidfd_send_signal(self._main, signal.SIGKILL)
+        """Kill the launcher, with which its namespace ends, and what made it."""
+        if self._main is not None:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._main, signal.SIGKILL)
         self._process.kill()
-        self._process.wait()
 
     def _last_words(self) -> str:
-        self._process.kill()
-        _, stderr = self._process.communicate()
+        self._end()
+        try:
+            _, stderr = self._process.communicate(timeout=PATIENCE_S)
+        except (subprocess.TimeoutExpired, OSError, ValueError):
+            return "it left no message"
         lines = stderr.decode(errors="replace").strip().splitlines()
         return lines[-1] if lines else f"exit status {self._process.returncode}"
 
