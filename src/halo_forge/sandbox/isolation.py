@@ -11,15 +11,13 @@ from collections.abc import Iterator
 from halo_forge.core.errors import EnvironmentFault
 from halo_forge.core.protocols import Exchange, Job, Limits, Outcome, Python
 from halo_forge.sandbox.descriptors import Descriptors, descriptors, memory_file
-from halo_forge.sandbox.launcher import INLINE, PROGRAM, SCRIPT, STANDBY, Request
+from halo_forge.sandbox.launcher import INLINE, LINK, PAYLOAD, PROGRAM, SCRIPT, STANDBY, Request
 from halo_forge.sandbox.limits import lasting_limits, passing_limits
 from halo_forge.sandbox.pool import SlotPool
 from halo_forge.sandbox.slots import Isolation, Slot
 from halo_forge.sandbox.supervision import MemoryShortage, Watch, watch_all
 
 REPORT_DESCRIPTOR = 3
-LINK_DESCRIPTOR = 4
-PAYLOAD_DESCRIPTOR = 5
 FILES_A_JOB = 200
 
 
@@ -119,7 +117,7 @@ def _start(slot: Slot, job: Job, ours: Descriptors, passed: Descriptors, stdout:
     stderr = None if stdout is None and job.image else _pipe_out(ours, passed, 2)
     channel = _pipe_out(ours, passed, REPORT_DESCRIPTOR) if job.report and not job.inline else None
     if job.payload is not None:
-        passed.add(memory_file(job.payload), PAYLOAD_DESCRIPTOR)
+        passed.add(memory_file(job.payload), PAYLOAD)
     if len(job.files) > FILES_A_JOB:
         raise EnvironmentFault(f"a sandboxed program cannot have {len(job.files)} files, at most {FILES_A_JOB}")
     kind = INLINE if job.inline else SCRIPT if job.image else PROGRAM
@@ -134,11 +132,11 @@ def _start(slot: Slot, job: Job, ours: Descriptors, passed: Descriptors, stdout:
 def _start_linked(slot: Slot, job: Job, ours: Descriptors, to_other: Descriptors) -> Watch:
     """Start the program at one end of a socket, and give the other end to another program."""
     if job.image and job.payload is None and not job.report:
-        to_other.add(slot.stand_by(_request(STANDBY, job, [LINK_DESCRIPTOR])), LINK_DESCRIPTOR)
+        to_other.add(slot.stand_by(_request(STANDBY, job, [LINK])), LINK)
         return Watch(slot, job.limits, None, None, None)
     with descriptors() as passed:
         for end, side in zip(socket.socketpair(), (to_other, passed), strict=True):
-            side.add(end.detach(), LINK_DESCRIPTOR)
+            side.add(end.detach(), LINK)
         return _start(slot, job, ours, passed, None)
 
 

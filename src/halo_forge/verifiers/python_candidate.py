@@ -53,7 +53,7 @@ def units(program: dict[str, Any]) -> list[Any]:
     not continues the stub, up to its first line without indentation if the rest is not code.
 
     Args:
-        program: `code`, `stub`, `helpers` (the stub as it can stand for itself) and `entry_point`.
+        program: `code`, `stub`, `helpers` (what the stub defines beside the entry point) and `entry_point`.
 
     Raises:
         SyntaxError: there is no reading that is valid.

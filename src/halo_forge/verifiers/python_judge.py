@@ -46,7 +46,7 @@ class Tests:
     """The tests of one prompt.
 
     Args:
-        given: `helpers` (the stub as it can stand for itself), `setup`, `asserts`, `check` and `entry_point`.
+        given: `helpers` (what the stub defines beside the entry point), `setup`, `asserts`, `check` and `entry_point`.
     """
 
     def __init__(self, given: dict[str, Any]) -> None:
