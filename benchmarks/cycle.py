@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from halo_forge.config.load import load
-from halo_forge.config.schemas import RaftTrainConfig, SftTrainConfig
+from halo_forge.config.raft import RaftTrainConfig
+from halo_forge.config.sft import SftTrainConfig
 from halo_forge.demo.corpus import make_corpus, write_corpus
 from halo_forge.demo.recipe import RAFT, SFT
 from halo_forge.models.nano import build_nano_code_model

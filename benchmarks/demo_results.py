@@ -13,8 +13,8 @@ import json
 import sys
 from pathlib import Path
 
+from halo_forge.config.demo import DemoConfig
 from halo_forge.config.load import load
-from halo_forge.config.schemas import DemoConfig
 from halo_forge.demo.run import run_demo
 from halo_forge.demo.summary import prompt_values
 from halo_forge.rollout.metrics import Estimate, by_prompt, estimate, paired_difference

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from halo_forge.benchmark.loop import output_folder, plan_benchmark, run_benchmark
+from halo_forge.config.benchmark import BenchmarkRunConfig
 from halo_forge.config.load import Loaded, load
-from halo_forge.config.schemas import BenchmarkRunConfig
 from halo_forge.core.errors import DataError, ModelError
 from halo_forge.rollout.metrics import measure
 from halo_forge.rollout.records import read_rollouts

@@ -8,9 +8,12 @@ import pytest
 
 from halo_forge.cli.app import app
 from halo_forge.cli.flags import given_settings
+from halo_forge.config.benchmark import BenchmarkRunConfig
 from halo_forge.config.load import Loaded, load
 from halo_forge.config.options import CommandConfig
-from halo_forge.config.schemas import SCHEMAS, BenchmarkRunConfig, RaftTrainConfig, SftTrainConfig
+from halo_forge.config.raft import RaftTrainConfig
+from halo_forge.config.schemas import SCHEMAS
+from halo_forge.config.sft import SftTrainConfig
 
 ROOT = Path(__file__).parents[2]
 PRESETS = {

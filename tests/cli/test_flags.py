@@ -5,8 +5,10 @@ import click
 import pytest
 
 from halo_forge.cli.flags import SettingsCommand, given_settings, settings
+from halo_forge.config.benchmark import BenchmarkRunConfig
 from halo_forge.config.options import CommandConfig, option
-from halo_forge.config.schemas import SCHEMAS, BenchmarkRunConfig, RaftTrainConfig
+from halo_forge.config.raft import RaftTrainConfig
+from halo_forge.config.schemas import SCHEMAS
 
 
 class Shapes(CommandConfig):

@@ -16,7 +16,7 @@ from halo_forge.cli.app import app, run
 from halo_forge.cli.launch import Job, run_command
 from halo_forge.cli.tables import show_sft
 from halo_forge.config.load import Loaded
-from halo_forge.config.schemas import SftTrainConfig
+from halo_forge.config.sft import SftTrainConfig
 from halo_forge.core.events import EventType, Listener
 from halo_forge.runs.plan import Plan
 from halo_forge.runs.run_dir import open_run

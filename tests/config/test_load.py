@@ -5,8 +5,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from halo_forge.config.benchmark import BenchmarkRunConfig
 from halo_forge.config.load import config_hash, fitting_schemas, load
-from halo_forge.config.schemas import SCHEMAS, BenchmarkRunConfig, RaftTrainConfig, SftTrainConfig
+from halo_forge.config.raft import RaftTrainConfig
+from halo_forge.config.schemas import SCHEMAS
+from halo_forge.config.sft import SftTrainConfig
 from halo_forge.core.errors import ConfigError
 
 RAFT = {"model": "m", "prompts": "p.jsonl", "output": "out"}

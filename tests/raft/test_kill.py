@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from halo_forge.config.load import load
-from halo_forge.config.schemas import SftTrainConfig
+from halo_forge.config.sft import SftTrainConfig
 from halo_forge.core.events import Event, EventType, read_events
 from halo_forge.rollout.records import read_rollouts
 from halo_forge.sft.loop import train_sft

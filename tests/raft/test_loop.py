@@ -9,7 +9,7 @@ import pytest
 from toy import RIGHT, ToyEngine, always, write_toy_model
 
 from halo_forge.config.load import Loaded, load
-from halo_forge.config.schemas import RaftTrainConfig
+from halo_forge.config.raft import RaftTrainConfig
 from halo_forge.core.errors import ConfigError, DataError, Interrupted, ModelError, RunConflictError
 from halo_forge.core.events import Event, EventType, read_events
 from halo_forge.core.types import Prompt

@@ -8,7 +8,7 @@ from pathlib import Path
 from random import Random
 from typing import Literal
 
-from halo_forge.config.schemas import RaftTrainConfig
+from halo_forge.config.raft import RaftTrainConfig
 from halo_forge.core.protocols import TrainingReport, TrainingRow
 from halo_forge.core.types import Checkpoint, Completion, Prompt
 from halo_forge.generation.scripted import ScriptedGenerator

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from halo_forge.config.load import Loaded, load
-from halo_forge.config.schemas import RaftTrainConfig
+from halo_forge.config.raft import RaftTrainConfig
 from halo_forge.core.errors import EnvironmentFault, Interrupted, RunConflictError, RunLockedError
 from halo_forge.core.events import EventType, read_events
 from halo_forge.runs.launch import InputFile, Judge

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from halo_forge.config.load import Loaded, load
-from halo_forge.config.schemas import SftTrainConfig
+from halo_forge.config.sft import SftTrainConfig
 from halo_forge.core.errors import DataError, Interrupted, ModelError, RunConflictError
 from halo_forge.core.events import Event, EventType
 from halo_forge.models.resolve import resolve_model

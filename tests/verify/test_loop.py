@@ -15,7 +15,7 @@ from random import Random
 import pytest
 
 from halo_forge.config.load import load
-from halo_forge.config.schemas import VerifyConfig
+from halo_forge.config.verify import VerifyConfig
 from halo_forge.core.errors import (
     DataError,
     EnvironmentFault,

@@ -6,8 +6,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from halo_forge.config.benchmark import BenchmarkRunConfig
 from halo_forge.config.load import Loaded
-from halo_forge.config.schemas import BenchmarkRunConfig
 from halo_forge.core.errors import DataError
 from halo_forge.core.events import Listener
 from halo_forge.core.protocols import Generator

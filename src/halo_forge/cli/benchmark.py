@@ -9,8 +9,8 @@ import click
 
 from halo_forge.cli.launch import Job, run_command
 from halo_forge.cli.tables import show_benchmark
+from halo_forge.config.benchmark import BenchmarkRunConfig
 from halo_forge.config.load import Loaded
-from halo_forge.config.schemas import BenchmarkRunConfig
 from halo_forge.core.events import Listener
 
 if TYPE_CHECKING:

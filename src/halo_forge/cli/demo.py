@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from halo_forge.cli.demo_tables import show_demo
 from halo_forge.cli.launch import Job, run_command
+from halo_forge.config.demo import DemoConfig
 from halo_forge.config.load import Loaded
-from halo_forge.config.schemas import DemoConfig
 from halo_forge.core.events import Listener
 
 if TYPE_CHECKING:

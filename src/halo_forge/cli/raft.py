@@ -10,7 +10,7 @@ import click
 from halo_forge.cli.launch import Job, run_command
 from halo_forge.cli.tables import show_raft
 from halo_forge.config.load import Loaded
-from halo_forge.config.schemas import RaftTrainConfig
+from halo_forge.config.raft import RaftTrainConfig
 from halo_forge.core.events import Listener
 
 if TYPE_CHECKING:

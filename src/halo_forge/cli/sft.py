@@ -11,7 +11,7 @@ from halo_forge.cli.datasets import datasets
 from halo_forge.cli.launch import Job, run_command
 from halo_forge.cli.tables import show_sft
 from halo_forge.config.load import Loaded
-from halo_forge.config.schemas import SftTrainConfig
+from halo_forge.config.sft import SftTrainConfig
 from halo_forge.core.events import Listener
 
 if TYPE_CHECKING:

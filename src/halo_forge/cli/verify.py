@@ -12,7 +12,7 @@ from halo_forge.cli.flags import SettingsCommand, given_settings, settings
 from halo_forge.cli.verdicts import show_verdict, show_verify
 from halo_forge.cli.view import open_view
 from halo_forge.config.load import load
-from halo_forge.config.schemas import VerifyConfig
+from halo_forge.config.verify import VerifyConfig
 from halo_forge.core.errors import ConfigError
 
 PASSED, NOT_PASSED, FAULT = 0, 1, 3

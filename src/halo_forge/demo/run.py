@@ -11,8 +11,8 @@ import os
 import time
 from pathlib import Path
 
+from halo_forge.config.demo import DemoConfig
 from halo_forge.config.load import Loaded
-from halo_forge.config.schemas import DemoConfig
 from halo_forge.core.events import Listener
 from halo_forge.demo.corpus import make_corpus, write_corpus
 from halo_forge.demo.jobs import Job, arguments, run_jobs

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from halo_forge.config.schemas import RaftTrainConfig
+from halo_forge.config.raft import RaftTrainConfig
 from halo_forge.core.errors import DataError
 from halo_forge.core.events import EventType
 from halo_forge.core.protocols import TrainingReport, TrainingRow

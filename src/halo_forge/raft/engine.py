@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from halo_forge.config.schemas import RaftTrainConfig
+from halo_forge.config.raft import RaftTrainConfig
 from halo_forge.core.events import EventLog
 from halo_forge.core.protocols import Generator, TrainingReport, TrainingRow
 from halo_forge.core.stop import StopRequest

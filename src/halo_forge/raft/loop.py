@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from halo_forge.config.load import Loaded
-from halo_forge.config.schemas import RaftTrainConfig
+from halo_forge.config.raft import RaftTrainConfig
 from halo_forge.core.errors import DataError
 from halo_forge.core.events import EventType, Listener
 from halo_forge.core.types import Prompt

@@ -8,7 +8,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from halo_forge.config.load import Loaded
-from halo_forge.config.schemas import SftTrainConfig
+from halo_forge.config.sft import SftTrainConfig
 from halo_forge.core.errors import DataError
 from halo_forge.core.events import EventType, Listener
 from halo_forge.core.protocols import TrainingRow

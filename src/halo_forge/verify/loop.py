@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from pydantic import JsonValue
 
-from halo_forge.config.schemas import VerifyConfig
+from halo_forge.config.verify import VerifyConfig
 from halo_forge.core.errors import DataError
 from halo_forge.core.events import EventLog, EventType, Listener
 from halo_forge.core.stop import StopRequest, stop_on_signals

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from halo_forge.config.schemas import VerifyConfig
+from halo_forge.config.verify import VerifyConfig
 from halo_forge.core.errors import DataError
 from halo_forge.core.types import Verdict
 from halo_forge.data.jsonl import JsonObject

@@ -1,0 +1,88 @@
+"""Settings of the RAFT loop."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import model_validator
+
+from halo_forge.config.options import option
+from halo_forge.config.shared import (
+    DATA,
+    MODEL,
+    SAMPLING,
+    SELECTION,
+    TRAINING,
+    LoadingOptions,
+    RunOptions,
+    SamplingOptions,
+    TuningOptions,
+    VerifierOptions,
+)
+
+
+class RaftTrainConfig(RunOptions, LoadingOptions, SamplingOptions, VerifierOptions, TuningOptions):
+    """RAFT cycles: draw completions, verify them, keep the right ones, train on them, again."""
+
+    checkpoint: str | None = option(
+        None, "Checkpoint to start from; with --model beside it, that must be its base.", section=MODEL
+    )
+    model: str | None = option(None, "Hub id, model folder, adapter folder or run folder to start from.", section=MODEL)
+    prompts: Path = option(..., "JSONL file of prompts with their tests.", section=DATA)
+    max_prompts: int | None = option(None, "Use at most this many prompts, drawn by the seed.", section=DATA, ge=1)
+    holdout_fraction: float = option(
+        0.1,
+        "Share of the prompts never trained on, by which the best cycle is chosen, 0 to 0.5.",
+        section=DATA,
+        ge=0,
+        le=0.5,
+    )
+    samples_per_prompt: int = option(8, "Completions a prompt and cycle.", section=SAMPLING, ge=1)
+    reward_threshold: float = option(
+        0.5, "Least reward of a completion that is trained on, 0 to 1.", section=SELECTION, ge=0, le=1
+    )
+    keep_fraction: float = option(
+        0.5,
+        "Share of the completions above the threshold that is kept, best first and spread over the prompts, 0 to 1.",
+        section=SELECTION,
+        aliases=("keep_percent",),
+        gt=0,
+        le=1,
+    )
+    min_samples: int | None = option(
+        None,
+        "If fewer are kept, lower the threshold step by step, though never to samples without any reward.",
+        section=SELECTION,
+        ge=1,
+    )
+    max_kept_per_prompt: int = option(
+        4, "Distinct completions kept a prompt and cycle at most.", section=SELECTION, ge=1
+    )
+    select: Literal["reward", "random"] = option(
+        "reward", "random ignores the rewards, for use as a control.", section=SELECTION
+    )
+    accumulate: bool = option(False, "Train each cycle on what all cycles so far have kept.", section=SELECTION)
+    cycles: int = option(5, "How often to generate, verify, select and train.", section=TRAINING, ge=1, resumable=True)
+    epochs: float = option(1.0, "Passes over the kept completions a cycle.", section=TRAINING, gt=0)
+    lr_decay: float = option(
+        1.0, "Factor on the learning rate from one cycle to the next.", section=TRAINING, gt=0, le=1
+    )
+
+    @model_validator(mode="after")
+    def _has_start(self) -> RaftTrainConfig:
+        if self.checkpoint is None and self.model is None:
+            raise ValueError("give --checkpoint or --model to start from")
+        return self
+
+    @property
+    def start(self) -> str:
+        """The model that the first cycle samples from."""
+        start = self.checkpoint or self.model
+        assert start is not None
+        return start
+
+    @property
+    def stated_base(self) -> str | None:
+        """A base model named beside the checkpoint, which must then be the checkpoint's own."""
+        return self.model if self.checkpoint is not None else None
