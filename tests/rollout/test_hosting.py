@@ -23,6 +23,7 @@ from halo_forge.rollout.wire import Order
 pytestmark = pytest.mark.usefixtures("scripted")
 PROMPT = Prompt(id="p", messages=(Message(role="user", content="do"),))
 PATIENCE_S = 60.0
+BYSTANDERS: set[psutil.Process] = set()
 
 
 def order(workers: int = 2, verifier: str = "scripted", **options: object) -> Order:
@@ -37,8 +38,14 @@ def verdicts(hosted: HostedVerifier, *texts: str) -> list[Verdict]:
     return [future.result(PATIENCE_S) for future in hosted.submit(submissions(*texts))]
 
 
+@pytest.fixture(autouse=True)
+def others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Processes of earlier tests' sandboxes, which live as long as the session, are none of ours."""
+    monkeypatch.setattr(f"{__name__}.BYSTANDERS", set(psutil.Process().children(recursive=True)))
+
+
 def tree() -> list[psutil.Process]:
-    return psutil.Process().children(recursive=True)
+    return [process for process in psutil.Process().children(recursive=True) if process not in BYSTANDERS]
 
 
 def is_gone(pid: int) -> bool:

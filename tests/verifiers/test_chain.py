@@ -158,7 +158,8 @@ def test_a_chain_can_hold_a_chain(build: Callable[..., Judge]) -> None:
 
 
 def test_a_name_alone_is_a_stage(build: Callable[..., Judge]) -> None:
-    assert build("python").all(RIGHT, WRONG, **ADD)[0].detail == "passed every stage: python"
+    right = build("python").all(RIGHT, WRONG, **ADD)[0]
+    assert (right.fault, right.detail) == (None, "passed every stage: python")
 
 
 def test_a_missing_toolchain_is_said_before_the_run(build: Callable[..., Judge]) -> None:
