@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import torch
 
-from halo_forge.config.shared import LoadingOptions, TuningOptions
+from halo_forge.config.shared import LoadingOptions
+from halo_forge.config.tuning import TuningOptions
 from halo_forge.core.errors import DataError, Interrupted
 from halo_forge.core.events import Event, EventLog, EventType
 from halo_forge.core.protocols import TrainingRow

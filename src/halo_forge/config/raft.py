@@ -17,9 +17,9 @@ from halo_forge.config.shared import (
     LoadingOptions,
     RunOptions,
     SamplingOptions,
-    TuningOptions,
     VerifierOptions,
 )
+from halo_forge.config.tuning import TuningOptions
 
 
 class RaftTrainConfig(RunOptions, LoadingOptions, SamplingOptions, VerifierOptions, TuningOptions):

@@ -8,7 +8,8 @@ from typing import Literal
 from pydantic import model_validator
 
 from halo_forge.config.options import option
-from halo_forge.config.shared import DATA, MODEL, TRAINING, LoadingOptions, RunOptions, TuningOptions
+from halo_forge.config.shared import DATA, MODEL, TRAINING, LoadingOptions, RunOptions
+from halo_forge.config.tuning import TuningOptions
 
 
 class SftTrainConfig(RunOptions, LoadingOptions, TuningOptions):

@@ -12,7 +12,8 @@ import torch
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
-from halo_forge.config.shared import LoadingOptions, TuningOptions
+from halo_forge.config.shared import LoadingOptions
+from halo_forge.config.tuning import TuningOptions
 from halo_forge.core.errors import ConfigError, EnvironmentFault, ModelError
 from halo_forge.models.chat import ChatFormat
 from halo_forge.models.resolve import ModelRef

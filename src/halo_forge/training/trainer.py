@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch.nn.functional import cross_entropy
 
-from halo_forge.config.shared import TuningOptions
+from halo_forge.config.tuning import TuningOptions
 from halo_forge.core.errors import DataError
 from halo_forge.core.events import EventLog, EventType
 from halo_forge.core.protocols import TrainingReport, TrainingRow
@@ -35,7 +35,7 @@ EVENT_SECONDS = 0.5
 
 @dataclass(frozen=True)
 class TrainSettings:
-    """How a round of training runs; the units are those of `config.shared.TuningOptions`."""
+    """How a round of training runs; the units are those of `config.tuning.TuningOptions`."""
 
     learning_rate: float
     batch_size: int
