@@ -18,7 +18,7 @@ from halo_forge.config.load import load
 from halo_forge.demo.run import run_demo
 from halo_forge.demo.summary import prompt_values
 from halo_forge.rollout.metrics import Estimate, by_prompt, estimate, paired_difference
-from halo_forge.rollout.records import read_rollouts
+from halo_forge.rollout.rollout_file import RolloutFile
 from halo_forge.runs.summary import DEMO_ARMS, DemoSummary
 
 BEGIN, END = "<!-- demo results: made by benchmarks/demo_results.py -->", "<!-- end of demo results -->"
@@ -31,8 +31,8 @@ def values(folder: Path, arm: str, metric: str) -> dict[str, float]:
     if metric.endswith("pass@1"):
         return prompt_values(benchmark, metric)
     name = "greedy" if metric.startswith("greedy") else "sampled"
-    groups = by_prompt(read_rollouts(benchmark / "rollouts" / f"{name}.jsonl"))
-    return {prompt: sum(r.verdict.compiled for r in rollouts) / len(rollouts) for prompt, rollouts in groups.items()}
+    groups = by_prompt(RolloutFile(benchmark / "rollouts" / f"{name}.jsonl").sketches())
+    return {prompt: sum(r.compiled for r in rollouts) / len(rollouts) for prompt, rollouts in groups.items()}
 
 
 def pooled(folders: list[Path], arm: str, metric: str) -> Estimate:

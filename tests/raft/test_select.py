@@ -9,12 +9,13 @@ from hypothesis import strategies as st
 from halo_forge.core.types import Completion, Rollout, Stage, Verdict
 from halo_forge.raft.select import SelectionRules, select
 from halo_forge.rollout.decision import Reason
+from halo_forge.rollout.sketch import sketch
 
 RULES = SelectionRules(reward_threshold=0.5, keep_fraction=1.0, max_kept_per_prompt=4)
 
 
 def reasons(rollouts: list[Rollout], rules: SelectionRules = RULES) -> list[Reason]:
-    return [decision.reason for decision in select(rollouts, rules, seed=0).decisions]
+    return [decision.reason for decision in select(sketch(rollouts), rules, seed=0).decisions]
 
 
 def test_only_right_whole_and_distinct_completions_are_kept(make_rollout: Callable[..., Rollout]) -> None:
@@ -39,12 +40,12 @@ def test_only_right_whole_and_distinct_completions_are_kept(make_rollout: Callab
 def test_an_easy_prompt_does_not_crowd_out_a_hard_one(make_rollout: Callable[..., Rollout]) -> None:
     easy = [make_rollout("easy", i) for i in range(8)]
     hard = [make_rollout("hard", i, reward=0.7 if i == 0 else 0.0) for i in range(8)]
-    selection = select(easy + hard, RULES._replace(keep_fraction=0.25), seed=0)
+    selection = select(sketch(easy + hard), RULES._replace(keep_fraction=0.25), seed=0)
     assert Counter(r.prompt_id for r in selection.kept) == {"easy": 2, "hard": 1}
 
 
 def test_a_prompt_has_its_cap(make_rollout: Callable[..., Rollout]) -> None:
-    selection = select([make_rollout(index=i) for i in range(8)], RULES._replace(max_kept_per_prompt=3), seed=0)
+    selection = select(sketch([make_rollout(index=i) for i in range(8)]), RULES._replace(max_kept_per_prompt=3), seed=0)
     assert len(selection.kept) == 3
     assert Counter(d.reason for d in selection.decisions)[Reason.PROMPT_FULL] == 5
 
@@ -52,24 +53,26 @@ def test_a_prompt_has_its_cap(make_rollout: Callable[..., Rollout]) -> None:
 def test_min_samples_lowers_the_threshold_but_never_to_nothing(make_rollout: Callable[..., Rollout]) -> None:
     rewards = (0.7, 0.3, 0.3, 0.1, 0.0, 0.0)
     rollouts = [make_rollout(f"p{i}", i, reward=r) for i, r in enumerate(rewards)]
-    lowered = select(rollouts, RULES._replace(min_samples=2), seed=0)
+    lowered = select(sketch(rollouts), RULES._replace(min_samples=2), seed=0)
     assert lowered.threshold == 0.3
-    assert [r.verdict.reward for r in lowered.kept] == [0.7, 0.3, 0.3]
+    assert [r.reward for r in lowered.kept] == [0.7, 0.3, 0.3]
     assert {d.reason for d in lowered.decisions if d.kept} == {Reason.KEPT, Reason.KEPT_LOWERED}
-    assert min(r.verdict.reward or 0 for r in select(rollouts, RULES._replace(min_samples=6), seed=0).kept) == 0.1
+    assert min(r.reward or 0 for r in select(sketch(rollouts), RULES._replace(min_samples=6), seed=0).kept) == 0.1
 
 
 def test_nothing_right_means_nothing_kept(make_rollout: Callable[..., Rollout]) -> None:
-    selection = select([make_rollout(index=i, reward=0.0) for i in range(4)], RULES._replace(min_samples=2), seed=0)
+    selection = select(
+        sketch([make_rollout(index=i, reward=0.0) for i in range(4)]), RULES._replace(min_samples=2), seed=0
+    )
     assert selection.kept == []
 
 
 def test_the_random_control_ignores_rewards(make_rollout: Callable[..., Rollout]) -> None:
     rollouts = [make_rollout(f"p{i // 8}", i % 8, reward=float(i % 8 == 0)) for i in range(800)]
     rules = RULES._replace(select="random", max_kept_per_prompt=2)
-    kept = select(rollouts, rules, seed=0).kept
+    kept = select(sketch(rollouts), rules, seed=0).kept
     assert len(kept) == 200
-    assert 0.05 < sum(r.verdict.passed for r in kept) / 200 < 0.25
+    assert 0.05 < sum(r.passed for r in kept) / 200 < 0.25
 
 
 @given(
@@ -98,14 +101,14 @@ def test_rules_hold_whatever_is_drawn(
         for i, (prompt, reward, text, cut) in enumerate(drawn)
     ]
     rules = SelectionRules(0.5, fraction, cap, least)
-    selection = select(rollouts, rules, seed=3)
+    selection = select(sketch(rollouts), rules, seed=3)
     assert len(selection.decisions) == len(rollouts)
-    assert selection == select(rollouts, rules, seed=3)
+    assert selection == select(sketch(rollouts), rules, seed=3)
     kept = Counter(r.prompt_id for r in selection.kept)
     assert all(count <= cap for count in kept.values())
-    assert len({(r.prompt_id, r.completion.text) for r in selection.kept}) == len(selection.kept)
+    assert len({(r.prompt_id, r.text) for r in selection.kept}) == len(selection.kept)
     for rollout in selection.kept:
-        assert rollout.completion.finish_reason == "stop"
-        assert rollout.verdict.reward is not None and 0 < selection.threshold <= rollout.verdict.reward
+        assert not rollout.truncated
+        assert rollout.reward is not None and 0 < selection.threshold <= rollout.reward
     if least is None:
         assert selection.threshold == 0.5

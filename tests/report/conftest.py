@@ -18,7 +18,9 @@ from halo_forge.core.events import EventType, read_events
 from halo_forge.core.types import Completion, Message, Prompt, Rollout, Stage, Verdict
 from halo_forge.rollout.decision import Decision, Reason
 from halo_forge.rollout.metrics import measure
-from halo_forge.rollout.records import append_records, read_rollouts, write_atomically
+from halo_forge.rollout.records import append_records, write_atomically
+from halo_forge.rollout.rollout_file import RolloutFile
+from halo_forge.rollout.sketch import sketch
 from halo_forge.runs.launch import Judge, hash_file
 from halo_forge.runs.run_dir import Run, open_run
 from halo_forge.runs.summary import BenchmarkSummary, CycleSummary, RaftSummary, SftSummary, TrainingFigures
@@ -160,11 +162,11 @@ def raft_cycle(run: Run, cycle: int, prompts: list[Prompt], held: list[Prompt]) 
     run.events.emit(EventType.CYCLE_FINISHED, cycle=cycle, pass_at_1=0.4, kept=float(sum(d.kept for d in decisions)))
     summary = CycleSummary(
         cycle=cycle,
-        rollouts=measure(rollouts),
+        rollouts=measure(sketch(rollouts)),
         kept=sum(d.kept for d in decisions),
         threshold=0.5,
         training=training,
-        holdout=measure(after),
+        holdout=measure(sketch(after)),
         seconds={"generate": 60.0, "verify": 31.0, "collect": 66.0, "train": 21.6, "evaluate": 12.5, "all": 104.0},
     )
     append_records(run.path / "cycles.jsonl", [summary])
@@ -178,7 +180,7 @@ def begin_raft(run: Run) -> tuple[list[Prompt], list[Prompt], CycleSummary]:
     held, training = prompts[:24], prompts[24:]
     start = draw(held, 0.1, 0, 8)
     store(run, "holdout_0", start, "evaluate", 0)
-    summary = CycleSummary(cycle=0, holdout=measure(start), seconds={"evaluate": 12.1, "all": 12.2})
+    summary = CycleSummary(cycle=0, holdout=measure(sketch(start)), seconds={"evaluate": 12.1, "all": 12.2})
     append_records(run.path / "cycles.jsonl", [summary])
     return training, held, summary
 
@@ -232,7 +234,7 @@ def build_benchmark(folder: Path) -> None:
         append_records(folder / "prompts.jsonl", prompts)
         store(run, "sampled", draw(prompts, 0.45, 0, 3, 10), "sampled", 0)
         store(run, "greedy", draw(prompts, 0.5, 0, 4, 1), "greedy", 0)
-        sampled, greedy = read_rollouts(run.rollouts("sampled")), read_rollouts(run.rollouts("greedy"))
+        sampled, greedy = (RolloutFile(run.rollouts(name)).sketches() for name in ("sampled", "greedy"))
         groups = {}
         for group in ("seen", "unseen"):
             ids = {p.id for p in prompts if p.group == group}

@@ -1,7 +1,6 @@
 import math
 from pathlib import Path
 
-from halo_forge.core.types import Rollout
 from halo_forge.report.curves import plot_loss, rolling_mean, running_steps
 from halo_forge.report.history import Step
 from halo_forge.report.plots import in_order, plot_arms, plot_diversity, plot_rates, plot_rewards, wall_phases
@@ -14,8 +13,7 @@ PNG = b"\x89PNG"
 
 
 def nothing_measured() -> Metrics:
-    empty: list[Rollout] = []
-    return measure(empty)
+    return measure([])
 
 
 def test_arms_with_foreign_names_and_missing_measures(tmp_path: Path) -> None:

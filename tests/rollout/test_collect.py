@@ -64,9 +64,10 @@ def test_chunks_hold_whole_prompts() -> None:
 
 def test_rollouts_are_stored_in_order_with_their_chunk(tmp_path: Path, prompts: list[Prompt]) -> None:
     got = collect(prompts, ScriptedGenerator(speak), checker(), plan(tmp_path / "r"), EventLog(), StopRequest())
-    assert [(r.prompt_id, r.completion.index) for r in got.rollouts] == [(p.id, i) for p in prompts for i in range(4)]
+    assert [(r.prompt_id, r.number) for r in got.rollouts] == [(p.id, i) for p in prompts for i in range(4)]
     assert [r.chunk for r in got.rollouts] == [i // 8 for i in range(44)]
-    assert all(r.completion.policy == "start" for r in got.rollouts)
+    assert all(r.completion.policy == "start" for r in got.file.read(got.rollouts))
+    assert list(got.file.read(got.rollouts)) == read_rollouts(tmp_path / "r")
 
 
 def test_stopping_and_going_on_gives_the_same_file(tmp_path: Path, prompts: list[Prompt]) -> None:
@@ -94,9 +95,9 @@ def test_faults_are_no_rewards_and_too_many_stop_the_run(tmp_path: Path, prompts
     assert {r.verdict.reward for r in left} == {None}
     # What had been stored before there were enough to tell stays; from there the same command goes on once mended.
     got = collect(prompts, generator, checker(), plan(path), events, StopRequest())
-    assert got.rollouts[: len(left)] == left
+    assert read_rollouts(path)[: len(left)] == left
     assert len(got.rollouts) == 44
-    assert all(r.verdict.reward is not None for r in got.rollouts[len(left) :])
+    assert all(r.reward is not None for r in got.rollouts[len(left) :])
 
 
 def test_a_verifier_that_cannot_be_kept_running_ends_the_run_and_stores_nothing(

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from halo_forge.core.types import Rollout, Stage
 from halo_forge.rollout.metrics import measure, paired_difference, pass_at_k, weighted_estimate
+from halo_forge.rollout.sketch import sketch
 
 
 @given(st.integers(1, 9).flatmap(lambda n: st.tuples(st.just(n), st.integers(0, n), st.integers(1, n))))
@@ -26,7 +27,7 @@ def test_pass_at_k_is_refused_where_it_is_not_defined(n: int, c: int, k: int) ->
 
 def test_unverifiable_completions_are_neither_right_nor_wrong(make_rollout: Callable[..., Rollout]) -> None:
     rollouts = [make_rollout(index=0), make_rollout(index=1, reward=None), make_rollout(index=2, reward=0.7)]
-    metrics = measure(rollouts, ks=(1, 3))
+    metrics = measure(sketch(rollouts), ks=(1, 3))
     assert metrics.pass_at["1"].value == 0.5
     assert metrics.pass_at["3"].value is None
     assert metrics.prompts_without == {"1": 0, "3": 1}
@@ -42,7 +43,7 @@ def test_compile_rate_counts_everything_beyond_the_compile_stage(make_rollout: C
         make_rollout(index=2, reward=0.5, stage=Stage.RUN),
         make_rollout(index=3, reward=1.0, stage=Stage.COMPILE),
     ]
-    metrics = measure(rollouts)
+    metrics = measure(sketch(rollouts))
     assert metrics.compile_rate.value == 0.5
     assert metrics.by_stage == {"parse": 1, "compile": 1, "run": 1, "passed": 1}
 

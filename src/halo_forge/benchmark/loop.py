@@ -168,5 +168,5 @@ def _collect(
 
 def _figures(collected: Collected, config: BenchmarkRunConfig, ids: set[str] | None = None) -> Metrics:
     rollouts = [r for r in collected.rollouts if ids is None or r.prompt_id in ids]
-    n = max((r.completion.index for r in rollouts), default=0) + 1
+    n = max((r.number for r in rollouts), default=0) + 1
     return measure(rollouts, [k for k in sorted({1, *config.k}) if k <= n], config.seed)

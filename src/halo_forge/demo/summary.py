@@ -7,7 +7,8 @@ from pathlib import Path
 
 from halo_forge.core.types import Prompt
 from halo_forge.rollout.metrics import by_prompt, paired_difference, pass_values
-from halo_forge.rollout.records import read_records, read_rollouts
+from halo_forge.rollout.records import read_records
+from halo_forge.rollout.rollout_file import RolloutFile
 from halo_forge.runs.run_dir import SUMMARY_FILE
 from halo_forge.runs.summary import DEMO_ARMS, BenchmarkSummary, Figures, RaftSummary
 
@@ -56,7 +57,7 @@ def differences(benchmarks: Mapping[str, Path]) -> Figures:
 def prompt_values(benchmark: Path, metric: str) -> dict[str, float]:
     """pass@1 of each prompt, sampled or greedy."""
     name = "greedy" if metric.startswith("greedy") else "sampled"
-    return pass_values(by_prompt(read_rollouts(benchmark / "rollouts" / f"{name}.jsonl")), 1)
+    return pass_values(by_prompt(RolloutFile(benchmark / "rollouts" / f"{name}.jsonl").sketches()), 1)
 
 
 def test_prompts(benchmark: Path) -> list[Prompt]:

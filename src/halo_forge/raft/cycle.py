@@ -5,8 +5,9 @@ from __future__ import annotations
 import shutil
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from halo_forge.config.raft import RaftTrainConfig
 from halo_forge.core.errors import DataError
@@ -20,7 +21,9 @@ from halo_forge.rollout.checking import Checker
 from halo_forge.rollout.collect import Collected, CollectPlan, collect
 from halo_forge.rollout.decision import Decision
 from halo_forge.rollout.metrics import Metrics, measure
-from halo_forge.rollout.records import read_records, read_rollouts, write_atomically
+from halo_forge.rollout.records import read_records, write_atomically
+from halo_forge.rollout.rollout_file import RolloutFile
+from halo_forge.rollout.sketch import Sketch
 from halo_forge.runs.run_dir import Run, read_checkpoint
 from halo_forge.runs.summary import CycleSummary, TrainingFigures
 
@@ -98,7 +101,7 @@ class Cycle:
         )
         return collect(prompts, self.engine.generator, self.checker, plan, self.run.events, self.run.stop)
 
-    def _select(self, rollouts: Sequence[Rollout]) -> Selection:
+    def _select(self, rollouts: Sequence[Sketch]) -> Selection:
         config = self.config
         rules = SelectionRules(
             config.reward_threshold,
@@ -160,9 +163,10 @@ class Cycle:
         shutil.rmtree(self.run.training_state, ignore_errors=True)
         self.run.events.emit(EventType.CHECKPOINT, cycle=self.number, path=str(folder))
 
-    def _rows(self, kept: Sequence[Rollout]) -> list[TrainingRow]:
+    def _rows(self, kept: Iterable[Sketch]) -> list[TrainingRow]:
         """Rows of this cycle's kept completions, and with `accumulate` those of the earlier cycles before them."""
-        chosen = [*self._kept_before(), *kept] if self.config.accumulate else list(kept)
+        before = self._kept_before() if self.config.accumulate else ()
+        chosen = chain(before, RolloutFile(self.run.rollouts(f"cycle_{self.number}")).read(kept))
         by_id = {prompt.id: prompt for prompt in self.prompts}
         rows: dict[tuple[str, tuple[int, ...]], TrainingRow] = {}
         too_long = 0
@@ -180,17 +184,15 @@ class Cycle:
             )
         return list(rows.values())
 
-    def _kept_before(self) -> list[Rollout]:
-        earlier: list[Rollout] = []
+    def _kept_before(self) -> Iterator[Rollout]:
         for number in range(1, self.number):
             kept = {
                 (decision.prompt_id, decision.index)
                 for decision in read_records(self.run.kept(number), Decision)
                 if decision.kept
             }
-            drawn = read_rollouts(self.run.rollouts(f"cycle_{number}"))
-            earlier += [r for r in drawn if (r.prompt_id, r.completion.index) in kept]
-        return earlier
+            drawn = RolloutFile(self.run.rollouts(f"cycle_{number}"))
+            yield from drawn.read(r for r in drawn.sketches() if (r.prompt_id, r.number) in kept)
 
     def _batch_size(self, rows: int) -> int:
         """The batch asked for, or a smaller one where that would leave too few optimiser steps to learn anything."""
@@ -218,7 +220,7 @@ class Cycle:
         )
 
 
-def _measure(rollouts: Sequence[Rollout], config: RaftTrainConfig) -> Metrics:
+def _measure(rollouts: Sequence[Sketch], config: RaftTrainConfig) -> Metrics:
     return measure(rollouts, sorted({1, config.samples_per_prompt}), config.seed)
 
 

@@ -12,9 +12,9 @@ from random import Random
 from typing import Literal, NamedTuple
 
 from halo_forge.core.seeds import derive
-from halo_forge.core.types import Rollout
 from halo_forge.rollout.decision import Decision, Reason
 from halo_forge.rollout.metrics import by_prompt
+from halo_forge.rollout.sketch import Sketch
 
 
 class SelectionRules(NamedTuple):
@@ -36,19 +36,19 @@ class Selection(NamedTuple):
         threshold: the reward threshold in the end; lower than asked only to reach `min_samples`.
     """
 
-    kept: list[Rollout]
+    kept: list[Sketch]
     decisions: list[Decision]
     threshold: float
 
 
-def select(rollouts: Sequence[Rollout], rules: SelectionRules, seed: int) -> Selection:
+def select(rollouts: Sequence[Sketch], rules: SelectionRules, seed: int) -> Selection:
     """Decide on every rollout of a cycle; the same rollouts, rules and seed give the same decisions."""
     if rules.select == "random":
         return _decide(rollouts, rules, seed, threshold=0.0)
     threshold = rules.reward_threshold
     selection = _decide(rollouts, rules, seed, threshold)
     lower = sorted(
-        {r.verdict.reward for r in rollouts if r.verdict.reward is not None and 0 < r.verdict.reward < threshold},
+        {r.reward for r in rollouts if r.reward is not None and 0 < r.reward < threshold},
         reverse=True,
     )
     while rules.min_samples is not None and len(selection.kept) < rules.min_samples and lower:
@@ -57,27 +57,27 @@ def select(rollouts: Sequence[Rollout], rules: SelectionRules, seed: int) -> Sel
     return selection
 
 
-def _decide(rollouts: Sequence[Rollout], rules: SelectionRules, seed: int, threshold: float) -> Selection:
+def _decide(rollouts: Sequence[Sketch], rules: SelectionRules, seed: int, threshold: float) -> Selection:
     reasons: dict[tuple[str, int], Reason] = {}
-    queues: list[list[Rollout]] = []
+    queues: list[list[Sketch]] = []
     eligible = 0
     for prompt_id, group in by_prompt(rollouts).items():
         queue = _eligible(group, rules, seed, threshold, reasons)
         eligible += len(queue)
         for rollout in queue[rules.max_kept_per_prompt :]:
-            reasons[prompt_id, rollout.completion.index] = Reason.PROMPT_FULL
+            reasons[prompt_id, rollout.number] = Reason.PROMPT_FULL
         queues.append(queue[: rules.max_kept_per_prompt])
     wanted = max(ceil(rules.keep_fraction * eligible), rules.min_samples or 0)
     for position, rollout in enumerate(_in_turns(queues, seed)):
         reason = _kept_reason(rollout, rules) if position < wanted else Reason.KEEP_FRACTION
-        reasons[rollout.prompt_id, rollout.completion.index] = reason
+        reasons[rollout.prompt_id, rollout.number] = reason
     decisions = [
         Decision(
             cycle=r.cycle,
             prompt_id=r.prompt_id,
-            index=r.completion.index,
-            kept=reasons[r.prompt_id, r.completion.index].value.startswith("kept"),
-            reason=reasons[r.prompt_id, r.completion.index],
+            index=r.number,
+            kept=reasons[r.prompt_id, r.number].value.startswith("kept"),
+            reason=reasons[r.prompt_id, r.number],
         )
         for r in rollouts
     ]
@@ -85,23 +85,23 @@ def _decide(rollouts: Sequence[Rollout], rules: SelectionRules, seed: int, thres
 
 
 def _eligible(
-    group: Sequence[Rollout],
+    group: Sequence[Sketch],
     rules: SelectionRules,
     seed: int,
     threshold: float,
     reasons: dict[tuple[str, int], Reason],
-) -> list[Rollout]:
+) -> list[Sketch]:
     """Completions of one prompt that may be kept, best first; notes why the others may not."""
     if rules.select == "random":
         group = Random(derive(seed, "shuffle", group[0].prompt_id)).sample(list(group), len(group))
     else:
-        group = sorted(group, key=lambda r: -(r.verdict.reward or 0.0))
-    chosen: list[Rollout] = []
+        group = sorted(group, key=lambda r: -(r.reward or 0.0))
+    chosen: list[Sketch] = []
     texts: set[str] = set()
     for rollout in group:
-        reward, text = rollout.verdict.reward, _normalised(rollout.completion.text)
+        reward, text = rollout.reward, rollout.text
         reason: Reason | None = None
-        if rollout.completion.finish_reason == "length":
+        if rollout.truncated:
             reason = Reason.TRUNCATED
         elif rules.select == "reward" and reward is None:
             reason = Reason.UNVERIFIABLE
@@ -113,27 +113,23 @@ def _eligible(
             texts.add(text)
             chosen.append(rollout)
         else:
-            reasons[rollout.prompt_id, rollout.completion.index] = reason
+            reasons[rollout.prompt_id, rollout.number] = reason
     return chosen
 
 
-def _in_turns(queues: Sequence[Sequence[Rollout]], seed: int) -> list[Rollout]:
+def _in_turns(queues: Sequence[Sequence[Sketch]], seed: int) -> list[Sketch]:
     """Every prompt's best first, then every prompt's second, …; within a turn by reward, ties in seeded order."""
-    turns: list[Rollout] = []
+    turns: list[Sketch] = []
     for turn in range(max(map(len, queues), default=0)):
         level = [queue[turn] for queue in queues if len(queue) > turn]
         Random(derive(seed, "turn", turn)).shuffle(level)
-        turns += sorted(level, key=lambda r: -(r.verdict.reward or 0.0))
+        turns += sorted(level, key=lambda r: -(r.reward or 0.0))
     return turns
 
 
-def _kept_reason(rollout: Rollout, rules: SelectionRules) -> Reason:
+def _kept_reason(rollout: Sketch, rules: SelectionRules) -> Reason:
     if rules.select == "random":
         return Reason.KEPT_AT_RANDOM
-    reward = rollout.verdict.reward
+    reward = rollout.reward
     assert reward is not None
     return Reason.KEPT if reward >= rules.reward_threshold else Reason.KEPT_LOWERED
-
-
-def _normalised(text: str) -> str:
-    return " ".join(text.split())

@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,7 +17,8 @@ from halo_forge.core.stop import StopRequest
 from halo_forge.core.types import Completion, Prompt, Rollout, Sampling, Verdict
 from halo_forge.rollout.checking import Checker, Reuse
 from halo_forge.rollout.faults import FaultCount
-from halo_forge.rollout.records import append_records, read_rollouts, whole_chunks
+from halo_forge.rollout.rollout_file import RolloutFile
+from halo_forge.rollout.sketch import Sketch
 
 
 @dataclass(frozen=True)
@@ -55,9 +57,10 @@ class Timing:
 
 @dataclass
 class Collected:
-    """All rollouts of the plan, in order, and what drawing them took."""
+    """Sketches of all rollouts of the plan, in order, their file, and what drawing them took."""
 
-    rollouts: list[Rollout]
+    rollouts: list[Sketch]
+    file: RolloutFile
     timing: Timing
 
 
@@ -73,7 +76,8 @@ class _Ledger:
 
     plan: CollectPlan
     events: EventLog
-    rollouts: list[Rollout]
+    file: RolloutFile
+    rollouts: list[Sketch]
     timing: Timing = field(default_factory=Timing)
 
     def __post_init__(self) -> None:
@@ -97,8 +101,7 @@ class _Ledger:
             Rollout(cycle=self.plan.cycle, chunk=chunk.number, completion=c, verdict=v)
             for c, v in zip(chunk.completions, verdicts, strict=True)
         ]
-        append_records(self.plan.path, fresh)
-        self.rollouts += fresh
+        self.rollouts += self.file.append(fresh)
         self.timing.verify_s += seconds
         self.timing.completions += len(fresh)
         self._emit(
@@ -148,13 +151,14 @@ def collect(
     """
     chunks = chunked(prompts, plan.sampling.n, plan.rows_per_chunk)
     plan.path.parent.mkdir(parents=True, exist_ok=True)
-    done = whole_chunks(plan.path, [len(chunk) * plan.sampling.n for chunk in chunks])
-    ledger = _Ledger(plan, events, read_rollouts(plan.path))
+    file = RolloutFile(plan.path)
+    done = file.resume([len(chunk) * plan.sampling.n for chunk in chunks])
+    ledger = _Ledger(plan, events, file, list(chain.from_iterable(done)))
     ledger.open(total=len(prompts) * plan.sampling.n)
     started, before = time.perf_counter(), checker.reuse
     with ThreadPoolExecutor(1, thread_name_prefix="verify") as background:
         waiting: _Chunk | None = None
-        for number in range(done, len(chunks)):
+        for number in range(len(done), len(chunks)):
             if stop.requested:
                 break
             begun = time.perf_counter()
@@ -172,7 +176,7 @@ def collect(
     ledger.timing.reuse = checker.reuse.since(before)
     stop.check()
     ledger.close()
-    return Collected(ledger.rollouts, ledger.timing)
+    return Collected(ledger.rollouts, file, ledger.timing)
 
 
 def _judge(

@@ -9,13 +9,14 @@ with fewer than k of those has no pass@k and is counted in `prompts_without`.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import comb
 
 import numpy as np
 from numpy.typing import NDArray
 
-from halo_forge.core.types import Record, Rollout
+from halo_forge.core.types import Record
+from halo_forge.rollout.sketch import Sketch
 
 RESAMPLES = 2_000
 BLOCK_DRAWS = 1_000_000
@@ -39,7 +40,7 @@ class Metrics(Record):
         unverifiable: completions without a reward, by cause.
         prompts_without: `"k"` -> prompts left out of pass@k since fewer than k completions were verified.
         truncated: completions cut at max_new_tokens.
-        distinct_fraction: different texts among the completions of a prompt, mean share.
+        distinct_fraction: texts among a prompt's completions that differ in more than white space, mean share.
         mean_tokens: tokens a completion.
         mean_logprob: mean log-probability of a sampled token; minus this estimates the policy's entropy a token.
         rewards: counts in ten bins of width 0.1, the last one closed.
@@ -103,47 +104,47 @@ def paired_difference(ours: Sequence[float], theirs: Sequence[float], seed: int 
     return estimate(np.asarray(ours, dtype=float) - np.asarray(theirs, dtype=float), seed)
 
 
-def by_prompt(rollouts: Iterable[Rollout]) -> dict[str, list[Rollout]]:
+def by_prompt(rollouts: Iterable[Sketch]) -> dict[str, list[Sketch]]:
     """Group rollouts by prompt, in order of first appearance."""
-    groups: dict[str, list[Rollout]] = {}
+    groups: dict[str, list[Sketch]] = {}
     for rollout in rollouts:
         groups.setdefault(rollout.prompt_id, []).append(rollout)
     return groups
 
 
-def pass_values(groups: dict[str, list[Rollout]], k: int) -> dict[str, float]:
+def pass_values(groups: Mapping[str, Sequence[Sketch]], k: int) -> dict[str, float]:
     """pass@k of each prompt that has at least k verified completions."""
     values: dict[str, float] = {}
     for prompt_id, rollouts in groups.items():
-        verified = [r.verdict for r in rollouts if r.verdict.reward is not None]
+        verified = [r.passed for r in rollouts if r.reward is not None]
         if len(verified) >= k:
-            values[prompt_id] = pass_at_k(len(verified), sum(v.passed for v in verified), k)
+            values[prompt_id] = pass_at_k(len(verified), sum(verified), k)
     return values
 
 
-def measure(rollouts: Sequence[Rollout], ks: Sequence[int] = (1,), seed: int = 0) -> Metrics:
+def measure(rollouts: Sequence[Sketch], ks: Sequence[int] = (1,), seed: int = 0) -> Metrics:
     """Compute every figure of a set of rollouts; pass@k for each k that some prompt has samples for."""
     groups = by_prompt(rollouts)
-    verified = [[r.verdict for r in group if r.verdict.reward is not None] for group in groups.values()]
+    verified = [[r for r in group if r.reward is not None] for group in groups.values()]
     counts = [len(group) for group in verified]
     per_k = {k: list(pass_values(groups, k).values()) for k in ks}
-    tokens = sum(len(r.completion.token_ids) for r in rollouts)
-    logprobs = [value for r in rollouts for value in r.completion.logprobs]
+    tokens = sum(r.tokens for r in rollouts)
+    scored = [r for r in rollouts if r.logprob_sum is not None]
     return Metrics(
         prompts=len(groups),
         completions=len(rollouts),
         pass_at={str(k): estimate(values, seed) for k, values in per_k.items()},
-        compile_rate=weighted_estimate([sum(v.compiled for v in group) for group in verified], counts, seed),
-        mean_reward=weighted_estimate([sum(v.reward or 0.0 for v in group) for group in verified], counts, seed),
-        by_stage=dict(Counter("passed" if v.passed else str(v.stage) for group in verified for v in group)),
-        unverifiable=dict(Counter(r.verdict.fault or "unknown" for r in rollouts if r.verdict.reward is None)),
+        compile_rate=weighted_estimate([sum(r.compiled for r in group) for group in verified], counts, seed),
+        mean_reward=weighted_estimate([sum(r.reward or 0.0 for r in group) for group in verified], counts, seed),
+        by_stage=dict(Counter("passed" if r.passed else str(r.stage) for group in verified for r in group)),
+        unverifiable=dict(Counter(r.fault or "unknown" for r in rollouts if r.reward is None)),
         prompts_without={str(k): len(groups) - len(values) for k, values in per_k.items()},
-        truncated=sum(r.completion.finish_reason == "length" for r in rollouts),
-        distinct_fraction=_mean([len({r.completion.text for r in g}) / len(g) for g in groups.values()]),
+        truncated=sum(r.truncated for r in rollouts),
+        distinct_fraction=_mean([len({r.text for r in group}) / len(group) for group in groups.values()]),
         mean_tokens=tokens / len(rollouts) if rollouts else 0.0,
-        mean_logprob=sum(logprobs) / len(logprobs) if logprobs else None,
+        mean_logprob=sum(r.logprob_sum or 0.0 for r in scored) / sum(r.tokens for r in scored) if scored else None,
         rewards=tuple(
-            np.histogram([v.reward or 0.0 for group in verified for v in group], bins=10, range=(0, 1))[0].tolist()
+            np.histogram([r.reward or 0.0 for group in verified for r in group], bins=10, range=(0, 1))[0].tolist()
         ),
     )
 

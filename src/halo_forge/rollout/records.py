@@ -1,13 +1,12 @@
-"""Files of one record a line: torn tails are dropped, a partial chunk is discarded, a whole write is synced."""
+"""Files of one record a line: a torn tail is passed over, a whole write is synced."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
-from halo_forge.core.events import drop_torn_tail
 from halo_forge.core.types import Record, Rollout
 
 R = TypeVar("R", bound=Record)
@@ -39,27 +38,6 @@ def write_atomically(path: Path, content: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     partial.replace(path)
-
-
-def whole_chunks(path: Path, chunk_sizes: Sequence[int]) -> int:
-    """Cut a rollout file after its last whole chunk and say how many whole chunks it holds.
-
-    Args:
-        chunk_sizes: rollouts in chunk 0, 1, ….
-    """
-    if not path.exists():
-        return 0
-    drop_torn_tail(path)
-    whole, in_chunk, offset, keep = 0, 0, 0, 0
-    with path.open("rb") as lines:
-        for line in lines:
-            offset += len(line)
-            in_chunk += 1
-            if whole < len(chunk_sizes) and in_chunk == chunk_sizes[whole]:
-                whole, in_chunk, keep = whole + 1, 0, offset
-    if keep < offset:
-        os.truncate(path, keep)
-    return whole
 
 
 def read_rollouts(path: Path) -> list[Rollout]:
