@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 
 import psutil
 
-from halo_forge.verifiers.msvc_compiler import SCRIPT
+from halo_forge.verifiers.msvc.compiler import SCRIPT
 
 ARGUMENTS = ["-NoLogo", "-NoProfile", "-NonInteractive", "-Command", "-"]
 BANNER = "Microsoft (R) C/C++ Optimizing Compiler Version 19.40.33811 for x64"

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from halo_forge.core.protocols import Submission
 from halo_forge.core.types import Message, Prompt, Verdict
 from halo_forge.sandbox import open_sandbox
-from halo_forge.verifiers.gcc import GccConfig
+from halo_forge.verifiers.cpp.gcc import GccConfig
 
 WORKERS = 2
 RUN_TIMEOUT_S = 10

@@ -19,9 +19,9 @@ from typing import Any, NamedTuple
 from halo_forge.core.protocols import Submission
 from halo_forge.core.types import Message, Prompt, Reference, Verdict
 from halo_forge.sandbox import open_sandbox
-from halo_forge.verifiers.python_foresight import foresee
-from halo_forge.verifiers.python_outline import outline
-from halo_forge.verifiers.python_tests import PythonConfig
+from halo_forge.verifiers.python.config import PythonConfig
+from halo_forge.verifiers.python.foresight import foresee
+from halo_forge.verifiers.python.outline import outline
 from verification.mutants import mutants
 from verification.peers import TIMEOUT_S, Peers, Sample
 

@@ -31,7 +31,7 @@ def sandbox() -> Iterator[Sandbox]:
 @pytest.fixture(scope="session")
 def python(sandbox: Sandbox) -> Iterator[Verifier]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("halo_forge.verifiers.python_tests.JUDGE_EXTRA_S", 1.0)
+        patch.setattr("halo_forge.verifiers.python.config.JUDGE_EXTRA_S", 1.0)
         verifier = verifier_config("python", {"timeout_s": 0.5, "memory_mb": 256}).build(sandbox, WORKERS)
     yield verifier
     verifier.close()

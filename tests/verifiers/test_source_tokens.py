@@ -7,10 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from halo_forge.verifiers.go_driver import defines, has_main, in_main
-from halo_forge.verifiers.rust_driver import has_main as has_rust_main
-from halo_forge.verifiers.rust_driver import plain_program, renamed_main, solid_program, with_driver, writable_type
-from halo_forge.verifiers.source_tokens import Dialect, bare, defines_body, solid, source_tokens
+from halo_forge.verifiers.go.driver import defines, has_main, in_main
+from halo_forge.verifiers.rust.driver import (
+    defines_body,
+    plain_program,
+    renamed_main,
+    solid_program,
+    with_driver,
+    writable_type,
+)
+from halo_forge.verifiers.rust.driver import has_main as has_rust_main
+from halo_forge.verifiers.source_tokens import Dialect, bare, source_tokens
+from halo_forge.verifiers.tokens import solid
 
 PIECES = st.sampled_from(
     ["/*", "*/", "//", '"', "'", 'r#"', "`", "\\", "fn ", "main", "(", ")", "{", "}", "\n", "1.", "é"]

@@ -1,5 +1,5 @@
 # answers each question a hundred thousand times with small numbers
-from halo_forge.verifiers import python_wire as wire
+from halo_forge.verifiers.python import wire
 send = wire.Pipe.send
 def many(pipe, message):
     send(pipe, message)

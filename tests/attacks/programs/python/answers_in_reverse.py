@@ -1,6 +1,6 @@
 # holds answers back and sends them last first
 import atexit
-from halo_forge.verifiers import python_wire as wire
+from halo_forge.verifiers.python import wire
 send = wire.Pipe.send
 held = []
 def late(pipe, message):

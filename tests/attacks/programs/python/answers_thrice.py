@@ -1,5 +1,5 @@
 # sends every message three times, so that answers run ahead of questions
-from halo_forge.verifiers import python_wire as wire
+from halo_forge.verifiers.python import wire
 send = wire.Pipe.send
 def thrice(pipe, message):
     for _ in range(3): send(pipe, message)

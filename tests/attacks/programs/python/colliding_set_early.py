@@ -1,5 +1,5 @@
 # sends colliding numbers before the first call, so that it is not the one to blame for the judge's waiting
-from halo_forge.verifiers import python_wire as wire
+from halo_forge.verifiers.python import wire
 send = wire.Pipe.send
 node = ["s", *(["i", hex(number * ((1 << 61) - 1))] for number in range(1, 400000))]
 wire.Pipe.send = lambda pipe, message: send(pipe, ["ok", ["d", "{ENTRY}", node]] if message[0] == "ok" else message)

@@ -1,6 +1,6 @@
 # answers with nodes that name builtins which act, or values that cost the judge dearly to make
 import itertools
-from halo_forge.verifiers import python_wire as wire
+from halo_forge.verifiers.python import wire
 send = wire.Pipe.send
 nodes = itertools.cycle([
     ["n", "exec"], ["n", "__import__"], ["n", "open"], ["n", "SystemExit"], ["n", "type"], ["n", "object"], ["D", "1e999999999"],

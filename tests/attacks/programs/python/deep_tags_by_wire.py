@@ -1,5 +1,5 @@
 # sends a node nested as deep as JSON takes it, deeper than decoding it does
-from halo_forge.verifiers import python_wire as wire
+from halo_forge.verifiers.python import wire
 send = wire.Pipe.send
 def deep(pipe, message):
     node = 1

@@ -1,7 +1,7 @@
 # imports the judge's modules by name and makes their comparisons say yes
 import sys
-for name in ("python_judge", "python_remote", "python_link", "python_wire", "judge", "candidate", "python_program", "batch"):
-    for full in (name, "halo_forge.verifiers." + name):
+for name in ("judge", "remote", "link", "wire", "candidate", "images", "program", "script"):
+    for full in (name, "halo_forge.verifiers.python." + name):
         try: module = sys.modules.get(full) or __import__(full, fromlist=["x"])
         except Exception: continue
         for word in ("tested", "judged", "report", "run"):

@@ -1,6 +1,6 @@
 # says it raised whatever ends a test run quietly: SystemExit, KeyboardInterrupt, GeneratorExit, and names that are no exceptions
 import itertools
-from halo_forge.verifiers import python_wire as wire
+from halo_forge.verifiers.python import wire
 send = wire.Pipe.send
 names = itertools.cycle(["SystemExit", "KeyboardInterrupt", "GeneratorExit", "BaseException", "exit", "exec", "__import__", "Gone", "Broken", "BaseExceptionGroup", "", None, 5, ["l"]])
 wire.Pipe.send = lambda pipe, message: send(pipe, ["raise", next(names), ["t"], "no"] if len(message) > 2 else message)

@@ -1,5 +1,5 @@
 # defines the names the tests read as data, classes and builtins, through the message that lists them
-from halo_forge.verifiers import python_wire as wire
+from halo_forge.verifiers.python import wire
 send = wire.Pipe.send
 state = []
 def listed(pipe, message):

@@ -1,0 +1,1 @@
+"""C and C++ programs: `gcc`, `clang` and `mingw`."""

@@ -1,0 +1,1 @@
+"""C and C++ programs on a Windows machine: `msvc`."""

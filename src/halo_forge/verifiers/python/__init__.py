@@ -1,0 +1,1 @@
+"""Python programs: `python`, `humaneval` and `mbpp`."""
