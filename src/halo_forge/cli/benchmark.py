@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from halo_forge.cli.compare import compare
 from halo_forge.cli.launch import Job, run_command
 from halo_forge.cli.tables import show_benchmark
 from halo_forge.config.benchmark import BenchmarkRunConfig
@@ -39,5 +40,5 @@ def _plan(loaded: Loaded[BenchmarkRunConfig]) -> Plan:
 benchmark = click.Group(
     "benchmark",
     help="Measure a model.",
-    commands=[run_command("run", Job(BenchmarkRunConfig, _run, _folder, show_benchmark, _plan))],
+    commands=[run_command("run", Job(BenchmarkRunConfig, _run, _folder, show_benchmark, _plan)), compare],
 )
