@@ -45,7 +45,8 @@ def metrics(
         truncated=12,
         distinct_fraction=0.71,
         mean_tokens=48.25,
-        mean_logprob=-0.5,
+        entropy=Estimate(value=0.5, ci95=(0.4, 0.6)),
+        distinct={"1": 0.1, "2": 0.3, "3": 0.45},
         rewards=(0,) * 10,
     )
 

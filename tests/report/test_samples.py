@@ -1,35 +1,45 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from halo_forge.core.types import Rollout
 from halo_forge.report.samples import Pick, Picker, read_prompts, show
 from halo_forge.rollout.decision import Reason
+from halo_forge.rollout.rollout_file import RolloutFile
 
 Make = Callable[[int], list[Rollout]]
+PickFrom = Callable[..., tuple[Pick, ...]]
 
 
-def pick(rollouts: list[Rollout], seed: str = "1") -> tuple[Pick, ...]:
-    picker = Picker(seed, {"any": 3, "highest": 1})
-    for rollout in rollouts:
-        picker.offer("any", rollout)
-        picker.offer("highest", rollout, rollout.verdict.reward or 0.0)
-    return picker.picks({(rollouts[0].prompt_id, rollouts[0].completion.index): Reason.KEPT})
+@pytest.fixture
+def pick(tmp_path: Path) -> Callable[..., tuple[Pick, ...]]:
+    def make(rollouts: list[Rollout], seed: str = "1") -> tuple[Pick, ...]:
+        picker, file = Picker(seed, {"any": 3, "highest": 1}), RolloutFile(tmp_path / "r.jsonl")
+        file.path.unlink(missing_ok=True)
+        file.resume(())
+        for rollout in file.append(rollouts):
+            picker.offer("any", rollout)
+            picker.offer("highest", rollout, rollout.reward or 0.0)
+        return picker.picks(file, {(rollouts[0].prompt_id, rollouts[0].completion.index): Reason.KEPT})
+
+    return make
 
 
-def test_picks_follow_from_the_seed(make_rollouts: Make) -> None:
+def test_picks_follow_from_the_seed(pick: PickFrom, make_rollouts: Make) -> None:
     rollouts = make_rollouts(20)
     assert pick(rollouts) == pick(rollouts)
     assert pick(rollouts) != pick(rollouts, seed="2")
 
 
-def test_picks_fill_their_places(make_rollouts: Make) -> None:
+def test_picks_fill_their_places(pick: PickFrom, make_rollouts: Make) -> None:
     picks = pick(make_rollouts(20))
     assert sum("any" in p.labels for p in picks) == 3
     highest = next(p for p in picks if "highest" in p.labels)
     assert highest.rollout.verdict.reward == 1.0
 
 
-def test_one_rollout_stands_once_with_all_its_labels(make_rollouts: Make) -> None:
+def test_one_rollout_stands_once_with_all_its_labels(pick: PickFrom, make_rollouts: Make) -> None:
     (only,) = pick(make_rollouts(1)[:1])
     assert only.labels == ("any", "highest")
     assert only.reason is Reason.KEPT

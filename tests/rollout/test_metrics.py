@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from halo_forge.core.types import Rollout, Stage
+from halo_forge.core.types import Completion, Rollout, Stage, Verdict
 from halo_forge.rollout.metrics import measure, paired_difference, pass_at_k, weighted_estimate
 from halo_forge.rollout.sketch import sketch
 
@@ -46,6 +46,39 @@ def test_compile_rate_counts_everything_beyond_the_compile_stage(make_rollout: C
     metrics = measure(sketch(rollouts))
     assert metrics.compile_rate.value == 0.5
     assert metrics.by_stage == {"parse": 1, "compile": 1, "run": 1, "passed": 1}
+
+
+def answer(prompt_id: str, ids: str, logprobs: tuple[float, ...] = ()) -> Rollout:
+    """A completion whose tokens are letters."""
+    completion = Completion(prompt_id=prompt_id, index=0, text=ids, token_ids=tuple(map(ord, ids)), logprobs=logprobs)
+    return Rollout(cycle=1, chunk=0, completion=completion, verdict=Verdict(reward=1.0, passed=True, stage=Stage.TESTS))
+
+
+def test_distinct_n_is_the_mean_over_prompts_of_different_windows() -> None:
+    drawn = [answer("p", "abab"), answer("p", "ab"), answer("q", "xyz"), answer("r", "")]
+    # p: 2 of 6 tokens; ab, ba of 4 pairs; aba, bab of 2 triples. q: all differ. r: no windows.
+    expected = {"1": (2 / 6 + 1) / 2, "2": (2 / 4 + 1) / 2, "3": 1.0}
+    assert measure(sketch(drawn)).distinct == pytest.approx(expected)
+    assert measure(sketch([answer("p", "a")])).distinct == {"1": 1.0}
+
+
+def test_entropy_is_minus_the_mean_log_probability_of_all_tokens() -> None:
+    drawn = [answer("p", "ab", (-1.0, -2.0)), answer("p", "c", (-0.3,)), answer("q", "d", (-0.7,)), answer("q", "no")]
+    entropy = measure(sketch(drawn)).entropy
+    assert entropy.value == pytest.approx(4.0 / 4)
+    assert entropy.ci95 == pytest.approx((0.7, 1.1))
+    assert measure(sketch([answer("p", "ab")])).entropy.value is None
+
+
+def test_shares_of_what_was_cut_and_could_not_be_verified(make_rollout: Callable[..., Rollout]) -> None:
+    rollouts = [
+        make_rollout(index=0, finish="length"),
+        make_rollout(index=1, reward=None),
+        *map(make_rollout, "abcdef"),
+    ]
+    metrics = measure(sketch(rollouts))
+    assert (metrics.truncated_share, metrics.unverifiable_share) == (0.125, 0.125)
+    assert (measure([]).truncated_share, measure([]).unverifiable_share) == (0.0, 0.0)
 
 
 def test_nothing_measured_is_none_and_not_zero() -> None:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from halo_forge.core.types import Rollout, Stage
+from halo_forge.core.types import Stage
 from halo_forge.core.words import NONE, percent
 from halo_forge.report.blocks import Body, Figure, SampleGroup, Section, Table
-from halo_forge.report.digest import Digest, PromptTally
 from halo_forge.report.plots import plot_arms
-from halo_forge.report.read import RunView, read_lines
+from halo_forge.report.read import RunView, read_sketches
 from halo_forge.report.samples import Pick, Picker, read_prompts, show
 from halo_forge.report.stages import stage_section
 from halo_forge.report.wording import count, no_width, number, shorten, span, visible, with_interval
-from halo_forge.rollout.metrics import Estimate, Metrics
+from halo_forge.rollout.metrics import Estimate, Metrics, by_prompt
+from halo_forge.rollout.rollout_file import RolloutFile
+from halo_forge.rollout.sketch import Sketch
 from halo_forge.runs.summary import BenchmarkSummary
 
 LISTED = 8
@@ -26,9 +28,9 @@ PLACES = {PASSED: 2, CLOSEST: 1, **dict.fromkeys(ENDED_IN.values(), 2), UNVERIFI
 
 @dataclass(frozen=True)
 class _Drawn:
-    """The sampled completions: counts by prompt, and those to show."""
+    """The sampled completions: sketches by prompt, and those to show."""
 
-    digest: Digest
+    groups: Mapping[str, Sequence[Sketch]]
     picks: tuple[Pick, ...]
 
 
@@ -39,32 +41,33 @@ def benchmark_body(run: RunView, plots: Path) -> Body:
     sections = (
         _pass_at(summary, plots),
         stage_section(_sets(summary), plots),
-        _prompts(run, drawn.digest),
+        _prompts(run, drawn.groups),
         _samples(run, drawn),
     )
-    return Body(*_headline(summary, drawn.digest), sections)
+    return Body(*_headline(summary, drawn.groups), sections)
 
 
 def _read_drawn(run: RunView) -> _Drawn:
-    digest, picker = Digest(), Picker(f"{run.seed}:sampled", PLACES)
-    for rollout in read_lines(run.folder / "rollouts" / "sampled.jsonl", Rollout):
-        digest.add(rollout)
-        verdict = rollout.verdict
-        if verdict.reward is None:
+    picker = Picker(f"{run.seed}:sampled", PLACES)
+    file = RolloutFile(run.folder / "rollouts" / "sampled.jsonl")
+    sketches = read_sketches(file)
+    for rollout in sketches:
+        if rollout.reward is None:
             picker.offer(UNVERIFIABLE, rollout)
-        elif verdict.passed:
+        elif rollout.passed:
             picker.offer(PASSED, rollout)
         else:
-            picker.offer(ENDED_IN[verdict.stage], rollout)
-            picker.offer(CLOSEST, rollout, verdict.reward)
-    return _Drawn(digest, picker.picks())
+            picker.offer(ENDED_IN[rollout.stage], rollout)
+            picker.offer(CLOSEST, rollout, rollout.reward)
+    return _Drawn(by_prompt(sketches), picker.picks(file))
 
 
-def _headline(summary: BenchmarkSummary | None, digest: Digest) -> tuple[str, tuple[str, ...]]:
+def _headline(summary: BenchmarkSummary | None, groups: Mapping[str, Sequence[Sketch]]) -> tuple[str, tuple[str, ...]]:
     if summary is None:
-        if not digest.completions:
+        completions = sum(map(len, groups.values()))
+        if not completions:
             return "Nothing has been drawn yet, so there is no result.", ()
-        drawn = f"{count(digest.completions, 'completion')} to {count(len(digest.prompts), 'prompt')}"
+        drawn = f"{count(completions, 'completion')} to {count(len(groups), 'prompt')}"
         return f"No result yet: {drawn} are drawn so far, and pass@k is given when all are.", ()
     (k, first), *_ = sorted(summary.sampled.pass_at.items(), key=lambda item: int(item[0]))
     said = f"pass@{k} is {percent(first.value)} (95% interval {span(first)})"
@@ -120,7 +123,7 @@ def _conduct(pairs: dict[str, tuple[Metrics, Metrics | None]]) -> Table:
     for name, (sampled, greedy) in pairs.items():
         for label, m in ((name, sampled), (f"{name}, greedy", greedy)):
             if m is not None:
-                entropy = number(None if m.mean_logprob is None else -m.mean_logprob)
+                entropy = number(m.entropy.value)
                 shares = (with_interval(m.compile_rate), percent(m.distinct_fraction))
                 rows.append((label, *shares, entropy, f"{m.mean_tokens:.0f}", f"{m.truncated:,}"))
     columns = ("Completions", "Compile rate", "Distinct", "Entropy, nats a token", "Mean tokens", "Truncated")
@@ -136,10 +139,13 @@ def _sets(summary: BenchmarkSummary | None) -> dict[str, Metrics]:
     return sets | {f"sampled, {name}": pair[0] for name, pair in summary.groups.items()}
 
 
-def _prompts(run: RunView, digest: Digest) -> Section:
+def _prompts(run: RunView, groups: Mapping[str, Sequence[Sketch]]) -> Section:
     title = "Hardest and easiest prompts"
+    judged = {name: [r for r in group if r.reward is not None] for name, group in groups.items()}
     rated = sorted(
-        ((t.pass_rate, t.reward / t.verified, name) for name, t in digest.prompts.items() if t.pass_rate is not None)
+        (sum(r.passed for r in group) / len(group), _mean_reward(group), name)
+        for name, group in judged.items()
+        if group
     )
     if not rated:
         return Section(title, empty="No prompt has a verified completion yet.")
@@ -155,17 +161,21 @@ def _prompts(run: RunView, digest: Digest) -> Section:
     )
     columns = ("Prompt", "Passed", "Mean reward", "Mostly ended in", "Text")
     tables = tuple(
-        Table(caption, columns, tuple(_prompt_row(n, digest.prompts[n], texts.get(n, NONE)) for n in chosen), False)
+        Table(caption, columns, tuple(_prompt_row(n, judged[n], texts.get(n, NONE)) for n in chosen), False)
         for caption, chosen in (("Hardest", hardest), ("Easiest", easiest))
         if chosen
     )
     return Section(title, text, tables=tables)
 
 
-def _prompt_row(name: str, tally: PromptTally, text: str) -> tuple[str, ...]:
-    stage = Counter(tally.stages).most_common(1)[0][0]
-    passed = f"{tally.passed}\u00a0of\u00a0{tally.verified}"
-    return shorten(name, 40), passed, number(tally.reward / tally.verified), stage, text
+def _prompt_row(name: str, judged: Sequence[Sketch], text: str) -> tuple[str, ...]:
+    stage = Counter("passed" if r.passed else str(r.stage) for r in judged).most_common(1)[0][0]
+    passed = f"{sum(r.passed for r in judged)}\u00a0of\u00a0{len(judged)}"
+    return shorten(name, 40), passed, number(_mean_reward(judged)), stage, text
+
+
+def _mean_reward(judged: Sequence[Sketch]) -> float:
+    return sum(r.reward or 0.0 for r in judged) / len(judged)
 
 
 def _samples(run: RunView, drawn: _Drawn) -> Section:

@@ -130,9 +130,9 @@ def plot_kept(cycles: Sequence[CycleSummary], path: Path) -> Markup:
 
 
 def plot_diversity(cycles: Sequence[CycleSummary], path: Path) -> Markup:
-    """Draw entropy a token (minus the mean log-probability) and the share of different completions a prompt."""
+    """Draw entropy a token and the share of different completions a prompt."""
     measured = [(c.cycle, c.rollouts) for c in cycles if c.rollouts]
-    entropy = [(n, -m.mean_logprob) for n, m in measured if m.mean_logprob is not None]
+    entropy = [(n, m.entropy.value) for n, m in measured if m.entropy.value is not None]
     distinct = [(n, m.distinct_fraction) for n, m in measured]
     with canvas(HALF, 2.5) as figure:
         panels = figure.subplots(1, 2 if entropy else 1, squeeze=False)[0]

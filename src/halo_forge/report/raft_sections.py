@@ -159,7 +159,7 @@ def _selection(drawn: list[_Drawn], plots: Path) -> Section:
 
 def _spread(metrics: Metrics) -> str:
     distinct = f"{percent(metrics.distinct_fraction)} distinct"
-    return distinct if metrics.mean_logprob is None else f"{distinct}, {-metrics.mean_logprob:.2f} nats a token"
+    return distinct if metrics.entropy.value is None else f"{distinct}, {metrics.entropy.value:.2f} nats a token"
 
 
 def _training(run: RunView, plots: Path) -> Section:

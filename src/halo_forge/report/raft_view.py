@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from halo_forge.core.types import Rollout
-from halo_forge.report.digest import Digest
-from halo_forge.report.read import RunView, read_lines
+from halo_forge.report.read import RunView, read_lines, read_sketches
 from halo_forge.report.samples import Pick, Picker, read_reasons
 from halo_forge.report.wording import count
 from halo_forge.rollout.decision import Reason
-from halo_forge.rollout.metrics import Estimate, paired_difference
+from halo_forge.rollout.metrics import Estimate, by_prompt, measure, paired_difference, pass_values
+from halo_forge.rollout.rollout_file import RolloutFile
+from halo_forge.rollout.sketch import Sketch
 from halo_forge.runs.run_dir import CYCLES_FILE
 from halo_forge.runs.summary import CycleSummary, RaftSummary
 
@@ -58,59 +58,55 @@ def read_raft(run: RunView) -> RaftView:
     found = {cycle.cycle: cycle for cycle in done}
     picks: dict[int, tuple[Pick, ...]] = {}
     unfinished: list[str] = []
-    pass_values: dict[int, dict[str, float]] = {}
+    held_out: dict[int, dict[str, float]] = {}
     for n in _numbers(run.folder, "cycle"):
         reasons = read_reasons(run.folder / "kept" / f"cycle_{n}.jsonl")
-        digest, picks[n] = _read_cycle(run, n, reasons)
+        drawn, picks[n] = _read_cycle(run, n, reasons)
         if n not in found and reasons:
-            found[n] = _begun(run, n, digest, reasons)
+            found[n] = _begun(run, n, drawn, reasons)
             unfinished.append(f"Cycle {n} is not complete: its completions are drawn and selected.")
         elif n not in found:
-            unfinished.append(f"Cycle {n} has drawn {count(digest.completions, 'completion')}, not counted yet.")
+            unfinished.append(f"Cycle {n} has drawn {count(len(drawn), 'completion')}, not counted yet.")
     for n in _numbers(run.folder, "holdout"):
-        digest = _read_held(run.folder, n)
+        answers = read_sketches(RolloutFile(run.folder / "rollouts" / f"holdout_{n}.jsonl"))
         if n in found and found[n].holdout is not None:
-            pass_values[n] = digest.pass_values(1)
+            held_out[n] = pass_values(by_prompt(answers), 1)
         else:
-            drawn = count(digest.completions, "completion")
-            unfinished.append(f"Cycle {n} has drawn {drawn} to held-out prompts, not counted yet.")
+            unfinished.append(
+                f"Cycle {n} has drawn {count(len(answers), 'completion')} to held-out prompts, not counted yet."
+            )
     cycles = tuple(found[n] for n in sorted(found))
-    compared = summary.best_cycle if summary else max((n for n in pass_values if n), default=None)
-    change = _change(pass_values, compared, run.seed)
+    compared = summary.best_cycle if summary else max((n for n in held_out if n), default=None)
+    change = _change(held_out, compared, run.seed)
     return RaftView(cycles, tuple(unfinished), picks, compared, change, summary)
 
 
-def _begun(run: RunView, n: int, digest: Digest, reasons: Mapping[tuple[str, int], Reason]) -> CycleSummary:
+def _begun(run: RunView, n: int, drawn: Sequence[Sketch], reasons: Mapping[tuple[str, int], Reason]) -> CycleSummary:
     """Return what is known of a cycle that has made its selection; its phase `generate` verifies along the way."""
     seconds = {"collect" if p == "generate" else p: s for p, s in run.history.seconds.get(n, {}).items()}
     kept = sum(reason in KEPT for reason in reasons.values())
-    return CycleSummary(cycle=n, rollouts=digest.metrics(seed=run.seed), kept=kept, seconds=seconds)
+    return CycleSummary(cycle=n, rollouts=measure(drawn, seed=run.seed), kept=kept, seconds=seconds)
 
 
-def _read_cycle(run: RunView, n: int, reasons: Mapping[tuple[str, int], Reason]) -> tuple[Digest, tuple[Pick, ...]]:
-    digest, picker = Digest(), Picker(f"{run.seed}:{n}", PLACES)
-    for rollout in read_lines(run.folder / "rollouts" / f"cycle_{n}.jsonl", Rollout):
-        digest.add(rollout)
-        _offer(picker, rollout, reasons.get((rollout.prompt_id, rollout.completion.index)))
-    return digest, picker.picks(reasons)
+def _read_cycle(
+    run: RunView, n: int, reasons: Mapping[tuple[str, int], Reason]
+) -> tuple[list[Sketch], tuple[Pick, ...]]:
+    picker = Picker(f"{run.seed}:{n}", PLACES)
+    file = RolloutFile(run.folder / "rollouts" / f"cycle_{n}.jsonl")
+    drawn = read_sketches(file)
+    for rollout in drawn:
+        _offer(picker, rollout, reasons.get((rollout.prompt_id, rollout.number)))
+    return drawn, picker.picks(file, reasons)
 
 
-def _offer(picker: Picker, rollout: Rollout, reason: Reason | None) -> None:
-    reward = rollout.verdict.reward
-    if reward is None:
+def _offer(picker: Picker, rollout: Sketch, reason: Reason | None) -> None:
+    if rollout.reward is None:
         picker.offer(UNVERIFIABLE, rollout)
         return
-    picker.offer(HIGHEST, rollout, reward)
-    picker.offer(LOWEST, rollout, -reward)
+    picker.offer(HIGHEST, rollout, rollout.reward)
+    picker.offer(LOWEST, rollout, -rollout.reward)
     if reason is not None:
         picker.offer(_label(reason), rollout)
-
-
-def _read_held(folder: Path, n: int) -> Digest:
-    digest = Digest()
-    for rollout in read_lines(folder / "rollouts" / f"holdout_{n}.jsonl", Rollout):
-        digest.add(rollout)
-    return digest
 
 
 def _numbers(folder: Path, stem: str) -> list[int]:
@@ -118,8 +114,8 @@ def _numbers(folder: Path, stem: str) -> list[int]:
     return sorted(int(match[2]) for match in found if match and match[1] == stem)
 
 
-def _change(pass_values: Mapping[int, Mapping[str, float]], compared: int | None, seed: int) -> Estimate | None:
-    if not compared or 0 not in pass_values or compared not in pass_values:
+def _change(held_out: Mapping[int, Mapping[str, float]], compared: int | None, seed: int) -> Estimate | None:
+    if not compared or 0 not in held_out or compared not in held_out:
         return None
-    shared = [name for name in pass_values[0] if name in pass_values[compared]]
-    return paired_difference([pass_values[compared][n] for n in shared], [pass_values[0][n] for n in shared], seed)
+    shared = [name for name in held_out[0] if name in held_out[compared]]
+    return paired_difference([held_out[compared][n] for n in shared], [held_out[0][n] for n in shared], seed)

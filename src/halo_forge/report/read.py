@@ -16,6 +16,8 @@ from halo_forge.core.types import Record
 from halo_forge.report.history import History, read_history
 from halo_forge.report.wording import moment, visible
 from halo_forge.rollout.records import read_records
+from halo_forge.rollout.rollout_file import RolloutFile
+from halo_forge.rollout.sketch import Sketch
 from halo_forge.runs.launch import LaunchContext
 from halo_forge.runs.run_dir import SUMMARY_FILE, Exit, read_launch
 from halo_forge.runs.summary import BenchmarkSummary, DemoSummary, RaftSummary, SftSummary
@@ -153,6 +155,18 @@ def read_lines(path: Path, schema: type[R]) -> Iterator[R]:
         yield from read_records(path, schema)
     except ValidationError as error:
         raise DataError(f"{path} has a line that cannot be read: {_first(error)}") from error
+
+
+def read_sketches(file: RolloutFile) -> list[Sketch]:
+    """Return the sketches of a file's whole lines; none if there is no file.
+
+    Raises:
+        DataError: a line is broken; the text names the file.
+    """
+    try:
+        return file.sketches()
+    except ValidationError as error:
+        raise DataError(f"{file.path} has a line that cannot be read: {_first(error)}") from error
 
 
 def _read_record(path: Path, schema: type[R]) -> R | None:

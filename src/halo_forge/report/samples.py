@@ -1,4 +1,4 @@
-"""Which completions a report shows: a seeded, readable few out of any number, in one pass."""
+"""Which completions a report shows: a seeded, readable few out of any number, in one pass over their sketches."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from halo_forge.report.blocks import Sample
 from halo_forge.report.read import read_lines
 from halo_forge.report.wording import cut, number, visible
 from halo_forge.rollout.decision import Decision, Reason
+from halo_forge.rollout.rollout_file import RolloutFile
+from halo_forge.rollout.sketch import Sketch
 
 PROMPT_LIMIT = 2_000
 
@@ -35,25 +37,26 @@ class Picker:
     def __init__(self, seed: str, places: Mapping[str, int]) -> None:
         self._random = random.Random(seed)
         self._places = places
-        self._best: dict[str, list[tuple[float, float, Rollout]]] = {label: [] for label in places}
+        self._best: dict[str, list[tuple[float, float, Sketch]]] = {label: [] for label in places}
 
-    def offer(self, label: str, rollout: Rollout, rank: float = 0.0) -> None:
+    def offer(self, label: str, rollout: Sketch, rank: float = 0.0) -> None:
         """Consider a rollout for a place under a label."""
         best = self._best[label]
         best.append((rank, self._random.random(), rollout))
         best.sort(key=lambda item: item[:2], reverse=True)
         del best[self._places[label] :]
 
-    def picks(self, reasons: Mapping[tuple[str, int], Reason] | None = None) -> tuple[Pick, ...]:
-        """Return each chosen rollout once, with every label it was chosen under."""
+    def picks(self, file: RolloutFile, reasons: Mapping[tuple[str, int], Reason] | None = None) -> tuple[Pick, ...]:
+        """Return each chosen rollout once, read from its file, with every label it was chosen under."""
         labels: dict[tuple[str, int], list[str]] = {}
-        rollouts: dict[tuple[str, int], Rollout] = {}
+        chosen: dict[tuple[str, int], Sketch] = {}
         for label, best in self._best.items():
             for _, _, rollout in best:
-                key = (rollout.prompt_id, rollout.completion.index)
+                key = (rollout.prompt_id, rollout.number)
                 labels.setdefault(key, []).append(label)
-                rollouts[key] = rollout
-        return tuple(Pick(rollouts[key], tuple(labels[key]), (reasons or {}).get(key)) for key in rollouts)
+                chosen[key] = rollout
+        read = zip(chosen, file.read(chosen.values()), strict=True)
+        return tuple(Pick(rollout, tuple(labels[key]), (reasons or {}).get(key)) for key, rollout in read)
 
 
 def read_reasons(path: Path) -> dict[tuple[str, int], Reason]:

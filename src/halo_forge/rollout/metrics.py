@@ -4,6 +4,11 @@ pass@k is the unbiased estimator 1 - C(n-c, k) / C(n, k) of Chen et al. 2021 (ar
 averaged over prompts. Intervals are percentile bootstraps over prompts, because the completions of one prompt are
 not independent. Unverifiable completions count neither as right nor as wrong: n is the number verified, and a prompt
 with fewer than k of those has no pass@k and is counted in `prompts_without`.
+
+The entropy is a Monte-Carlo estimate: H = -sum(log q(token)) / tokens over all that was drawn, where q is the
+distribution the tokens were drawn from. The numerator is free of bias; the ratio has one of order 1/completions, since
+the lengths are random too. As q comes after temperature, top-k and top-p, figures at different settings are not
+comparable, and at temperature 0 it is no entropy but the mean surprise of the likeliest token, which lies below it.
 """
 
 from __future__ import annotations
@@ -16,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from halo_forge.core.types import Record
-from halo_forge.rollout.sketch import Sketch
+from halo_forge.rollout.sketch import GRAM_SIZES, Sketch
 
 RESAMPLES = 2_000
 BLOCK_DRAWS = 1_000_000
@@ -41,8 +46,9 @@ class Metrics(Record):
         prompts_without: `"k"` -> prompts left out of pass@k since fewer than k completions were verified.
         truncated: completions cut at max_new_tokens.
         distinct_fraction: texts among a prompt's completions that differ in more than white space, mean share.
+        distinct: `"1"`, `"2"`, `"3"` -> distinct-n, see `distinct_n`; a size of which there is no window is absent.
         mean_tokens: tokens a completion.
-        mean_logprob: mean log-probability of a sampled token; minus this estimates the policy's entropy a token.
+        entropy: nats a token, minus the mean log-probability of the tokens drawn; see below.
         rewards: counts in ten bins of width 0.1, the last one closed.
     """
 
@@ -57,8 +63,19 @@ class Metrics(Record):
     truncated: int
     distinct_fraction: float
     mean_tokens: float
-    mean_logprob: float | None
+    entropy: Estimate
+    distinct: dict[str, float]
     rewards: tuple[int, ...]
+
+    @property
+    def unverifiable_share(self) -> float:
+        """Share of the completions that could not be verified."""
+        return sum(self.unverifiable.values()) / self.completions if self.completions else 0.0
+
+    @property
+    def truncated_share(self) -> float:
+        """Share of the completions that were cut at max_new_tokens."""
+        return self.truncated / self.completions if self.completions else 0.0
 
 
 def pass_at_k(n: int, c: int, k: int) -> float:
@@ -129,7 +146,6 @@ def measure(rollouts: Sequence[Sketch], ks: Sequence[int] = (1,), seed: int = 0)
     counts = [len(group) for group in verified]
     per_k = {k: list(pass_values(groups, k).values()) for k in ks}
     tokens = sum(r.tokens for r in rollouts)
-    scored = [r for r in rollouts if r.logprob_sum is not None]
     return Metrics(
         prompts=len(groups),
         completions=len(rollouts),
@@ -142,11 +158,37 @@ def measure(rollouts: Sequence[Sketch], ks: Sequence[int] = (1,), seed: int = 0)
         truncated=sum(r.truncated for r in rollouts),
         distinct_fraction=_mean([len({r.text for r in group}) / len(group) for group in groups.values()]),
         mean_tokens=tokens / len(rollouts) if rollouts else 0.0,
-        mean_logprob=sum(r.logprob_sum or 0.0 for r in scored) / sum(r.tokens for r in scored) if scored else None,
+        entropy=_entropy(groups.values(), seed),
+        distinct=distinct_n(groups.values()),
         rewards=tuple(
             np.histogram([r.reward or 0.0 for group in verified for r in group], bins=10, range=(0, 1))[0].tolist()
         ),
     )
+
+
+def distinct_n(groups: Iterable[Sequence[Sketch]]) -> dict[str, float]:
+    """Distinct-n: different windows of n tokens over all windows, in a prompt's completions; the mean over prompts.
+
+    Li et al. 2016 (arXiv 1510.03055, section 5.2) take one count over all outputs and divide by tokens. Over windows it
+    reaches 1, and prompt by prompt neither the number of prompts nor their likeness enters. It still falls with more or
+    longer completions a prompt, so it compares sets drawn alike.
+
+    Args:
+        groups: all completions of each prompt.
+    """
+    shares: dict[str, list[float]] = {str(size): [] for size in GRAM_SIZES}
+    for group in groups:
+        for place, size in enumerate(GRAM_SIZES):
+            windows = sum(max(0, r.tokens - size + 1) for r in group)
+            if windows:
+                shares[str(size)].append(sum(r.new_grams[place] for r in group) / windows)
+    return {size: _mean(values) for size, values in shares.items() if values}
+
+
+def _entropy(groups: Iterable[Sequence[Sketch]], seed: int) -> Estimate:
+    scored = [[r for r in group if r.logprob_sum is not None] for group in groups]
+    surprise = [0.0 - sum(r.logprob_sum or 0.0 for r in group) for group in scored]
+    return weighted_estimate(surprise, [sum(r.tokens for r in group) for group in scored], seed)
 
 
 def _mean(values: Sequence[float]) -> float:

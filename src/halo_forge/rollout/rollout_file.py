@@ -88,6 +88,9 @@ class RolloutFile:
 
     def read(self, chosen: Iterable[Sketch]) -> Iterator[Rollout]:
         """Yield the whole rollouts of some sketches of this file."""
+        chosen = list(chosen)
+        if not chosen:
+            return
         with self.path.open("rb") as file:
             for one in chosen:
                 file.seek(one.offset)
