@@ -115,7 +115,7 @@ def test_two_processes_cannot_write_one_run(tmp_path: Path) -> None:
     with other:
         assert other.stdout is not None
         assert other.stdout.readline() == "held\n"
-        with pytest.raises(RunLockedError, match=f"being written by process {other.pid}"):
+        with pytest.raises(RunLockedError, match=f"being written by process {other.pid} on .*, since 20"):
             started(output)
         other.communicate("")
     assert started(output)

@@ -52,6 +52,12 @@ class Job(Generic[C, S]):
     resumable: bool = False
 
 
+class JobCommand(SettingsCommand, Generic[C, S]):
+    """The command of a job; `runs resume` and `runs rerun` start the job with settings of their own."""
+
+    job: Job[C, S]
+
+
 def run_command(name: str, job: Job[C, S]) -> click.Command:
     """Make the command of a job."""
     extra = [
@@ -70,13 +76,15 @@ def run_command(name: str, job: Job[C, S]) -> click.Command:
         extra.append(
             click.Option(["--resume"], is_flag=True, help="Insist that --output holds a run, which is then continued.")
         )
-    return SettingsCommand(
+    command = JobCommand[C, S](
         name,
         params=[*settings(job.schema), *extra, debug_option()],
         callback=lambda **_: _execute(click.get_current_context(), job),
         help=job.schema.__doc__,
         short_help=job.schema.__doc__,
     )
+    command.job = job
+    return command
 
 
 def _execute(ctx: click.Context, job: Job[C, S]) -> None:
@@ -84,10 +92,16 @@ def _execute(ctx: click.Context, job: Job[C, S]) -> None:
     as_json = bool(ctx.params["as_json"])
     if ctx.params.get("resume"):
         _require_run(job.folder(loaded.config))
-    with quiet_libraries(debug=session().debug):
-        if job.plan is not None and ctx.params["dry_run"]:
+    if job.plan is not None and ctx.params["dry_run"]:
+        with quiet_libraries(debug=session().debug):
             _show_plan(loaded, job.plan(loaded), as_json)
-            return
+        return
+    execute(job, loaded, as_json=as_json)
+
+
+def execute(job: Job[C, S], loaded: Loaded[C], *, as_json: bool) -> None:
+    """Run a job with these settings, show its summary and write its report."""
+    with quiet_libraries(debug=session().debug):
         log = ConsoleLog()
         try:
             with open_view() as view:

@@ -22,10 +22,15 @@ C = TypeVar("C", bound=CommandConfig)
 
 @dataclass(frozen=True)
 class Loaded(Generic[C]):
-    """A validated configuration and, for each key, where its value came from."""
+    """A validated configuration and, for each key, where its value came from.
+
+    Args:
+        parent: id of the run that is run again with these settings, if there is one.
+    """
 
     config: C
     origins: Mapping[str, str]
+    parent: str | None = None
 
     def to_yaml(self) -> str:
         """Write every setting, grouped by section, with its origin as a comment; loads back to the same config."""
@@ -52,7 +57,7 @@ def load(schema: type[C], flags: Mapping[str, object], yaml_file: Path | None = 
     values: dict[str, object] = {}
     origins = dict.fromkeys(schema.model_fields, "default")
     for name, value in (read_yaml(yaml_file) if yaml_file else {}).items():
-        key = _known_key(schema, name, f"{yaml_file}: ")
+        key = known_key(schema, name, f"{yaml_file}: ")
         if origins[key] != "default":
             raise ConfigError(f"{yaml_file}: '{name}' sets {key} a second time; keep one of the two")
         values[key], origins[key] = value, f"file {yaml_file}"
@@ -98,7 +103,7 @@ def fitting_schemas(path: Path) -> list[str]:
             unknown,
             key=lambda command: (len(unknown[command]), _nearest(SCHEMAS[command], unknown[command][0]) is None),
         )
-        _known_key(SCHEMAS[closest], unknown[closest][0], f"{path} (read as {closest}): ")
+        known_key(SCHEMAS[closest], unknown[closest][0], f"{path} (read as {closest}): ")
     return fitting
 
 
@@ -108,7 +113,12 @@ def config_hash(config: CommandConfig) -> str:
     return sha256(config.model_dump_json(include=fixed).encode()).hexdigest()
 
 
-def _known_key(schema: type[CommandConfig], name: str, where: str) -> str:
+def known_key(schema: type[CommandConfig], name: str, where: str) -> str:
+    """Return the field that a name stands for.
+
+    Raises:
+        ConfigError: no such field; the text begins with `where` and names the nearest one.
+    """
     key = schema.key_for(name)
     if key is not None:
         return key

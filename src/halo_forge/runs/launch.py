@@ -47,6 +47,7 @@ class LaunchContext(Record):
     Args:
         params: the validated settings; a rerun is rebuilt from these, never from `argv`, which is for people.
         secrets: names of the secret variables that were set, never their values.
+        parent: id of the run that this one repeats.
     """
 
     schema_version: int = 1
@@ -68,7 +69,12 @@ class LaunchContext(Record):
 
 
 def describe_launch(
-    kind: str, config: CommandConfig, output: Path, inputs: dict[str, InputFile], judge: Judge | None
+    kind: str,
+    config: CommandConfig,
+    output: Path,
+    inputs: dict[str, InputFile],
+    judge: Judge | None,
+    parent: str | None = None,
 ) -> LaunchContext:
     """Gather the launch context of a run about to start."""
     return LaunchContext(
@@ -86,6 +92,7 @@ def describe_launch(
         versions={"halo-forge": __version__, "python": platform.python_version(), **_package_versions()},
         sandbox_tier=judge.sandbox_tier if judge else None,
         verifier_version=judge.verifier_version if judge else None,
+        parent=parent,
     )
 
 

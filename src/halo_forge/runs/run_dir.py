@@ -169,7 +169,7 @@ def open_run(
     except OSError as error:
         raise EnvironmentFault(f"cannot create --output {output}: {error.strerror}") from error
     with _disk_errors(output), hold_lock(output):
-        context = before or describe_launch(kind, loaded.config, output, inputs, judge)
+        context = before or describe_launch(kind, loaded.config, output, inputs, judge, loaded.parent)
         if before is None:
             _clear(output)
             write_atomically(output / LAUNCH_FILE, context.model_dump_json(indent=2) + "\n")
