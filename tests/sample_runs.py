@@ -12,6 +12,7 @@ from halo_forge.core.events import EventType
 from halo_forge.core.types import Completion, Rollout, Stage, Verdict
 from halo_forge.rollout.metrics import Metrics, measure
 from halo_forge.rollout.records import append_records, write_atomically
+from halo_forge.rollout.sketch import sketch
 from halo_forge.runs.launch import InputFile
 from halo_forge.runs.run_dir import Run, open_run
 from halo_forge.runs.summary import CycleSummary, RaftSummary
@@ -71,14 +72,13 @@ def _cycle(run: Run, number: int, right: int) -> CycleSummary:
 
 
 def _measured(right: int) -> Metrics:
-    return measure(
-        [
-            Rollout(
-                cycle=1,
-                chunk=0,
-                completion=Completion(prompt_id=f"p{i}", index=0, text=f"answer {i}", finish_reason="stop"),
-                verdict=Verdict(reward=float(i < right), passed=i < right, stage=Stage.TESTS),
-            )
-            for i in range(PROMPTS)
-        ]
-    )
+    rollouts = [
+        Rollout(
+            cycle=1,
+            chunk=0,
+            completion=Completion(prompt_id=f"p{i}", index=0, text=f"answer {i}", finish_reason="stop"),
+            verdict=Verdict(reward=float(i < right), passed=i < right, stage=Stage.TESTS),
+        )
+        for i in range(PROMPTS)
+    ]
+    return measure(sketch(rollouts))
