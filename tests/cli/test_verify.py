@@ -90,6 +90,32 @@ def test_a_fault_is_no_verdict(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert "could not be verified" in out and "no more processes" in out
 
 
+@pytest.mark.usefixtures("scripted")
+@pytest.mark.parametrize(
+    ("texts", "allowed", "code"),
+    [
+        (["raise"], "0.05", 4),
+        (["raise"], "0.99", 4),
+        (["right", "raise"], "0.05", 4),
+        (["right", "raise"], "0.5", 0),
+        (["raise"], "1", 0),
+        (["right", "wrong"], "0", 0),
+    ],
+)
+def test_a_short_file_that_could_not_be_verified_is_no_success(
+    texts: list[str], allowed: str, code: int, write_jsonl: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = write_jsonl("in.jsonl", *({"id": str(i), "completion": text} for i, text in enumerate(texts)))
+    output = source.with_name("out.jsonl")
+    command = ["verify", str(source), "--verifier", "scripted", "--sandbox", "limits", "--output", str(output)]
+    for _ in range(2):  # the second time every row has its verdict already
+        assert run([*command, "--max-fault-rate", allowed, "--json"]) == code
+        said = capsys.readouterr()
+        assert json.loads(said.out)["counts"]["rows"] == len(texts) == len(output.read_text().splitlines())
+        assert (f"1 of {len(texts)} completions could not be verified" in said.err) == (code == 4)
+        assert ("give another --output" in said.err) == (code == 4)
+
+
 @pytest.mark.parametrize(
     ("args", "message"),
     [

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from halo_forge.core.words import duration, percent
+from halo_forge.core.words import count, duration, percent
 
 
 @pytest.mark.parametrize(
@@ -24,3 +24,8 @@ def test_duration(seconds: float | None, said: str) -> None:
 
 def test_percent() -> None:
     assert (percent(0.2134), percent(1.0), percent(None)) == ("21.3%", "100.0%", "–")
+
+
+def test_count() -> None:
+    assert (count(1, "row"), count(0, "row"), count(1_200, "row")) == ("1 row", "0 rows", "1,200 rows")
+    assert (count(1, "entry", "entries"), count(2, "entry", "entries")) == ("1 entry", "2 entries")

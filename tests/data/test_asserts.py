@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from halo_forge.core.errors import DataError
-from halo_forge.data.asserts import split_asserts
+from halo_forge.data.asserts import holds_test_functions, split_asserts
 
 
 @pytest.mark.parametrize(
@@ -75,6 +75,45 @@ def test_a_text_that_does_more_stays_whole(text: str) -> None:
 def test_a_text_that_could_not_fail_is_refused(text: str, said: str) -> None:
     with pytest.raises(DataError, match=said):
         split_asserts(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "held"),
+    [
+        ("def test_a():\n    assert f(1) == 2", True),
+        ("import math\n\ndef helper(x):\n    return x\n\ndef test_a(n=3):\n    assert f(helper(n))", True),
+        (
+            "def test_a():\n    try:\n        f(1)\n    except E:\n        return\n    raise AssertionError",
+            True,
+        ),
+        ("def test_a():\n    assert sorted((yes for yes in f(1)), key=lambda x: -x)", True),
+        ("def test(x, y):\n    assert f(x) == y\n\nassert test(1, 2) is None", False),
+        ("def helper():\n    assert f(1)", False),
+        ("class TestF:\n    def test_a(self):\n        assert f(1)", False),
+        ("def test_a():\n    def inner():\n        assert f(1)", False),
+        ("assert f(1) == 2", False),
+        ("assert(f(1) == 2);", False),
+    ],
+)
+def test_functions_of_tests_are_told(text: str, held: bool) -> None:
+    assert holds_test_functions(text) is held
+
+
+@pytest.mark.parametrize(
+    ("beside", "said"),
+    [
+        ("def test_b(tmp_path):\n    assert f(1)", "'test_b' would not test anything"),
+        ("def test_b(*, n):\n    assert f(n)", "'test_b' would not test anything"),
+        ("async def test_b():\n    assert f(1)", "'test_b' would not test anything"),
+        ("def test_b():\n    assert f(1)\n    yield", "'test_b' would not test anything"),
+        ("@twice\ndef test_b():\n    assert f(1)", "'test_b' would not test anything"),
+        ("def test_b():\n    f(1)", "'test_b' would not test anything"),
+        ("class TestF:\n    def test_a(self):\n        assert f(1)", "class 'TestF', which is not run"),
+    ],
+)
+def test_what_beside_test_functions_would_not_be_run_is_refused(beside: str, said: str) -> None:
+    with pytest.raises(DataError, match=said):
+        holds_test_functions(f"def test_a():\n    assert f(1) == 2\n\n{beside}")
 
 
 @settings(max_examples=150, deadline=None)

@@ -129,6 +129,13 @@ def test_tests_as_cases(load_row: LoadRow) -> None:
     )
 
 
+@pytest.mark.parametrize("listed", [False, True])
+def test_test_functions_are_kept_whole_and_called_by_the_verifier(load_row: LoadRow, listed: bool) -> None:
+    parts = ["def test_a():\n    assert f(1) == 2", "def test_b():\n    assert f(2) == 4"]
+    reference = load_row({"prompt": "p", "tests": parts if listed else "\n\n".join(parts)}).reference
+    assert (reference.check, reference.asserts) == ("\n\n".join(parts), ())
+
+
 def test_tests_that_define_check_are_kept_whole(load_row: LoadRow) -> None:
     row = {"prompt": "a", "tests": HUMANEVAL["test"]}
     assert load_row({**row, "entry_point": "double"}).reference.check == HUMANEVAL["test"]

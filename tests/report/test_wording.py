@@ -1,7 +1,7 @@
 import pytest
 
 from halo_forge.core.words import percent
-from halo_forge.report.wording import count, cut, no_width, points, shorten, visible, with_interval
+from halo_forge.report.wording import cut, no_width, points, shorten, visible, with_interval
 from halo_forge.rollout.metrics import Estimate
 
 
@@ -10,11 +10,6 @@ def test_shares_and_intervals() -> None:
     assert with_interval(Estimate(value=0.213, ci95=(0.14, 0.291))) == "21.3% (14.0–29.1%)"
     assert with_interval(None) == "–"
     assert points(Estimate(value=-0.02, ci95=(-0.1, 0.05))) == "-2.0 points (95% interval -10.0 to +5.0)"
-
-
-def test_count() -> None:
-    assert count(1, "row") == "1 row"
-    assert count(1_200, "row") == "1,200 rows"
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,7 @@ def _verify_file(source: Path, output: Path, config: VerifyConfig, as_json: bool
         click.echo(summary.model_dump_json(indent=2))
     else:
         show_verify(summary, results_console())
+    summary.require_verified(config.max_fault_rate)
 
 
 def _verify_program(source: Path, config: VerifyConfig, as_json: bool) -> int:

@@ -65,7 +65,7 @@ class VerifierOptions(CommandConfig):
     )
     max_fault_rate: float = option(
         0.05,
-        "Share of completions that may stay unverifiable before the run stops, 0 to 1.",
+        "Share of completions that may stay unverifiable before the run stops, or a verified file is an error, 0 to 1.",
         section=VERIFICATION,
         ge=0,
         le=1,

@@ -10,6 +10,11 @@ def percent(value: float | None) -> str:
     return NONE if value is None else f"{value:.1%}"
 
 
+def count(value: int, noun: str, plural: str | None = None) -> str:
+    """Write `1 prompt` or `1,200 prompts`."""
+    return f"{value:,} {noun if value == 1 else plural or noun + 's'}"
+
+
 def duration(seconds: float | None) -> str:
     """Write seconds as `0.4 s`, `12 s`, `3 min 20 s` or `2 h 05 min`."""
     if seconds is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import warnings
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from halo_forge.core.errors import DataError
@@ -13,6 +14,7 @@ from halo_forge.core.errors import DataError
 C_TOKEN = re.compile(
     r"//[^\n]*|/\*.*?\*/|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.[^'\n]*|[^'\\\n])'|[()\[\]{};]|[^\"'()\[\]{};/]+|.", re.DOTALL
 )
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 C_DIRECTIVE = re.compile(r"^[ \t]*#.*$\n?", re.MULTILINE)
 C_INCLUDE = re.compile(r"\s*#\s*include\b")
 C_ASSERT = re.compile(r"(?:static_)?assert\b")
@@ -42,6 +44,37 @@ def split_asserts(text: str) -> SplitAsserts:
     return _split_python(text, tree) if tree is not None else _split_c(text)
 
 
+def holds_test_functions(text: str) -> bool:
+    """Tell whether a text is Python whose tests are functions `test_…`, which the verifier calls one after the other.
+
+    Raises:
+        DataError: one of them cannot be called so, or there is more that a test runner would call.
+    """
+    tree = _parse_python(text) if "def test" in text else None
+    functions = [] if tree is None else [node for node in tree.body if isinstance(node, FUNCTIONS)]
+    tests = [function for function in functions if function.name.startswith("test")]
+    if tree is None or not any(_asserts_when_called(function) for function in tests):
+        return False
+    for function in tests:
+        if not _asserts_when_called(function):
+            raise DataError(
+                f"the test function '{function.name}' would not test anything when it is called alone; write functions "
+                "that take no arguments, use assert, and are neither async, decorated nor generators"
+            )
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef) and node.name.startswith("Test"):
+            raise DataError(f"the tests hold a class '{node.name}', which is not run; write functions such as 'test_a'")
+    return True
+
+
+def _asserts_when_called(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    given = function.args
+    needed = len(given.posonlyargs) + len(given.args) - len(given.defaults) + given.kw_defaults.count(None)
+    if isinstance(function, ast.AsyncFunctionDef) or function.decorator_list or needed:
+        return False
+    return _own_nodes(function.body, ast.Assert, ast.Raise) and not _own_nodes(function.body, ast.Yield, ast.YieldFrom)
+
+
 def _parse_python(text: str) -> ast.Module | None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the parser warns of the tests' own escapes, such as "\d"
@@ -52,7 +85,7 @@ def _parse_python(text: str) -> ast.Module | None:
 
 
 def _split_python(text: str, tree: ast.Module) -> SplitAsserts:
-    if not _runs_an_assert(tree):
+    if not _runs_an_assert(tree.body):
         raise DataError("the tests hold no assert that runs; write statements such as 'assert add(1, 2) == 3'")
     imports = [statement for statement in tree.body if isinstance(statement, (ast.Import, ast.ImportFrom))]
     asserts = [statement for statement in tree.body if isinstance(statement, ast.Assert)]
@@ -63,14 +96,19 @@ def _split_python(text: str, tree: ast.Module) -> SplitAsserts:
     return SplitAsserts(setup, tuple(_segment(source, statement) for statement in asserts))
 
 
-def _runs_an_assert(tree: ast.Module) -> bool:
-    """Whether an assert stands outside of functions and classes, which nobody might call."""
-    pending: list[ast.AST] = list(tree.body)
+def _runs_an_assert(body: Sequence[ast.stmt]) -> bool:
+    """Whether an assert stands outside of inner functions and classes, which nobody might call."""
+    return _own_nodes(body, ast.Assert)
+
+
+def _own_nodes(body: Sequence[ast.stmt], *kinds: type[ast.AST]) -> bool:
+    """Tell whether statements hold a node of such a kind outside of inner functions and classes."""
+    pending: list[ast.AST] = list(body)
     while pending:
         node = pending.pop()
-        if isinstance(node, ast.Assert):
+        if isinstance(node, kinds):
             return True
-        if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.expr)):
+        if not isinstance(node, (*FUNCTIONS, ast.ClassDef, ast.Lambda)):
             pending.extend(ast.iter_child_nodes(node))
     return False
 

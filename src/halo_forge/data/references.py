@@ -107,7 +107,7 @@ def _mbpp(values: JsonObject) -> Task:
 def _generic(values: JsonObject) -> Reference:
     tests = read_tests(values)
     entry_point = text_field(values, "entry_point")
-    if tests.check is not None and entry_point is None:
+    if tests.check is not None and defines_check(tests.check) and entry_point is None:
         raise DataError("'tests' defines check(candidate), so the row needs 'entry_point': the function to hand to it")
     setup = [source_field(values, "setup"), tests.setup]
     return Reference(

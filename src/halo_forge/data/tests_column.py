@@ -8,7 +8,7 @@ from pydantic import JsonValue
 
 from halo_forge.core.errors import DataError
 from halo_forge.core.types import IoCase
-from halo_forge.data.asserts import split_asserts
+from halo_forge.data.asserts import holds_test_functions, split_asserts
 from halo_forge.data.fields import texts_field
 from halo_forge.data.jsonl import JsonObject, json_type
 
@@ -27,7 +27,7 @@ class TaskTests(NamedTuple):
 def read_tests(values: JsonObject, key: str = "tests") -> TaskTests:
     """Return the column's tests; none where it is absent or an empty list.
 
-    A text that defines `check(candidate)`, as HumanEval's do, is kept whole.
+    A text that defines `check(candidate)`, as HumanEval's do, or functions `test_…` is kept whole.
 
     Raises:
         DataError: it has none of the three forms, or a text of it holds no assert that would run.
@@ -36,7 +36,7 @@ def read_tests(values: JsonObject, key: str = "tests") -> TaskTests:
     if value is None or value == []:
         return TaskTests()
     if isinstance(value, str):
-        if defines_check(value):
+        if defines_check(value) or holds_test_functions(value):
             return TaskTests(check=value)
         setup, asserts = split_asserts(value)
         return TaskTests(asserts=asserts, setup=setup)
@@ -44,7 +44,10 @@ def read_tests(values: JsonObject, key: str = "tests") -> TaskTests:
         raise DataError(f"{key!r} must be {FORMS}, not {json_type(value)}")
     if any(isinstance(item, dict) for item in value):
         return TaskTests(cases=tuple(_case(item, f"{key}[{index}]") for index, item in enumerate(value)))
-    return TaskTests(asserts=texts_field(values, key))
+    texts = texts_field(values, key)
+    if any(holds_test_functions(text) for text in texts):
+        return TaskTests(check="\n\n".join(texts))
+    return TaskTests(asserts=texts)
 
 
 def defines_check(source: str) -> bool:

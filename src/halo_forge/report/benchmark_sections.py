@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from halo_forge.core.types import Stage
-from halo_forge.core.words import NONE, percent
+from halo_forge.core.words import NONE, count, percent
 from halo_forge.report.blocks import Body, Figure, SampleGroup, Section, Table
 from halo_forge.report.plots import plot_arms
 from halo_forge.report.read import RunView, read_sketches
 from halo_forge.report.samples import Pick, Picker, read_prompts, show
 from halo_forge.report.stages import stage_section
-from halo_forge.report.wording import count, no_width, number, shorten, span, visible, with_interval
+from halo_forge.report.wording import no_width, number, shorten, span, visible, with_interval
 from halo_forge.rollout.metrics import Estimate, Metrics, by_prompt
 from halo_forge.rollout.rollout_file import RolloutFile
 from halo_forge.rollout.sketch import Sketch

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
+from halo_forge.core.words import count
 from halo_forge.report.blocks import Figure
 from halo_forge.report.history import Step
 from halo_forge.report.style import BLUE, MUTED, RULE, WIDE, canvas, publish
-from halo_forge.report.wording import count, number
+from halo_forge.report.wording import number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

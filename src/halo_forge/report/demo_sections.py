@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from halo_forge.core.words import duration, percent
+from halo_forge.core.words import count, duration, percent
 from halo_forge.report.blocks import Body, Figure, Section, Table
 from halo_forge.report.plots import plot_arms
 from halo_forge.report.read import RunView
-from halo_forge.report.wording import count, points, visible, with_interval
+from halo_forge.report.wording import points, visible, with_interval
 from halo_forge.runs.summary import DEMO_ARMS, DemoSummary, Figures
 
 MEASURES = {

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from halo_forge.core.words import NONE, duration
+from halo_forge.core.words import NONE, count, duration
 from halo_forge.report.benchmark_sections import benchmark_body
 from halo_forge.report.blocks import Body, Section, Table
 from halo_forge.report.demo_sections import demo_body
@@ -15,7 +15,7 @@ from halo_forge.report.raft_sections import raft_body
 from halo_forge.report.read import RunView, read_run
 from halo_forge.report.sft_sections import sft_body
 from halo_forge.report.style import PALETTE
-from halo_forge.report.wording import count, moment, visible
+from halo_forge.report.wording import moment, visible
 from halo_forge.rollout.records import write_atomically
 from halo_forge.runs.run_dir import PLOTS_FOLDER, REPORT_FILE
 from halo_forge.runs.summary import BenchmarkSummary, RaftSummary

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from halo_forge.core.words import percent
+from halo_forge.core.words import count, percent
 from halo_forge.report.raft_view import RaftView
-from halo_forge.report.wording import count, no_width, points, span
+from halo_forge.report.wording import no_width, points, span
 from halo_forge.rollout.metrics import Estimate, Metrics
 
 NOTHING = Estimate(value=None)

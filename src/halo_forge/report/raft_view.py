@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from halo_forge.core.words import count
 from halo_forge.report.read import RunView, read_lines, read_sketches
 from halo_forge.report.samples import Pick, Picker, read_reasons
-from halo_forge.report.wording import count
 from halo_forge.rollout.decision import Reason
 from halo_forge.rollout.metrics import Estimate, by_prompt, measure, paired_difference, pass_values
 from halo_forge.rollout.rollout_file import RolloutFile

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from halo_forge.core.words import percent
+from halo_forge.core.words import count, percent
 from halo_forge.report.blocks import Body, Section, Table
 from halo_forge.report.curves import loss_figure
 from halo_forge.report.history import Step
 from halo_forge.report.read import RunView
-from halo_forge.report.wording import count, number, visible
+from halo_forge.report.wording import number, visible
 from halo_forge.runs.summary import SftSummary
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 
-from halo_forge.core.words import NONE, percent
+from halo_forge.core.words import NONE, count, percent
 from halo_forge.rollout.metrics import Estimate
 
 TEXT_LIMIT = 4_000
@@ -17,11 +17,6 @@ _HIDDEN = re.compile(
 def number(value: float | None, digits: int = 2) -> str:
     """Return a figure with a fixed number of decimals."""
     return NONE if value is None else f"{value:.{digits}f}"
-
-
-def count(value: int, noun: str, plural: str | None = None) -> str:
-    """Return `1 prompt` or `1,200 prompts`."""
-    return f"{value:,} {noun if value == 1 else plural or noun + 's'}"
 
 
 def span(estimate: Estimate) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from halo_forge.core.errors import TooManyFaults
 from halo_forge.core.types import Verdict
@@ -37,11 +37,23 @@ class FaultCount:
                 self._total += 1
                 tally_cause(self._causes, verdict.fault)
         if self._seen >= LEAST_FOR_FAULT_RATE and self._total / self._seen > self._limit:
-            worst = max(self._causes, key=lambda cause: self._causes[cause])
-            raise TooManyFaults(
-                f"{self._total} of {self._seen} completions could not be verified, more than the {self._limit:.0%} "
-                f"allowed; most often: {worst}. Mend that, then the same command continues"
-            )
+            raise too_many(self._causes, self._seen, self._limit, "the same command continues")
+
+
+def too_many(causes: Mapping[str, int], seen: int, limit: float, then: str) -> TooManyFaults:
+    """Return the error that too large a share could not be verified.
+
+    Args:
+        causes: how many were unverifiable, by cause.
+        seen: how many there were in all.
+        limit: the share allowed.
+        then: what the user does once the cause is mended.
+    """
+    worst = max(causes, key=lambda cause: causes[cause])
+    return TooManyFaults(
+        f"{sum(causes.values())} of {seen} completions could not be verified, more than the {limit:.0%} allowed; "
+        f"most often: {worst}. Mend that, then {then}"
+    )
 
 
 def tally_cause(causes: dict[str, int], fault: str | None) -> None:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from halo_forge.core.protocols import Job, Outcome
 from halo_forge.core.types import IoCase
+from halo_forge.core.words import count
 from halo_forge.verifiers.batch import Meter
 
 SHOWN_CHARS = 120
@@ -36,7 +37,7 @@ def run_cases(meter: Meter, job: Job, cases: Sequence[IoCase]) -> CasesResult:
         if significant_lines(printed) != significant_lines(case.output):
             shown = f"printed {printed.strip()[:SHOWN_CHARS]!r}, expected {case.output.strip()[:SHOWN_CHARS]!r}"
             return CasesResult(ran=True, correct=False, detail=f"case {number}: {shown}")
-    return CasesResult(ran=True, correct=True, detail=f"{len(cases)} cases correct")
+    return CasesResult(ran=True, correct=True, detail=f"{count(len(cases), 'case')} correct")
 
 
 def significant_lines(text: str) -> list[str]:

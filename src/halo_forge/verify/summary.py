@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from halo_forge.core.types import Record, Verdict
 from halo_forge.rollout.checking import Reuse
-from halo_forge.rollout.faults import tally_cause
+from halo_forge.rollout.faults import tally_cause, too_many
 
 PASSED = "passed"
 
@@ -49,7 +49,7 @@ class Counts(Record):
 
 
 class VerifySummary(Record):
-    """Result of `verify` on a file.
+    """Result of `verify` on a whole file.
 
     Args:
         output: the file of verdicts.
@@ -66,6 +66,16 @@ class VerifySummary(Record):
     mean_reward: float | None
     rows_per_s: float | None
     wall_s: float
+
+    def require_verified(self, max_fault_rate: float) -> None:
+        """Refuse to call a file done of which too little could be verified, however short it is.
+
+        Raises:
+            TooManyFaults: the share of its rows without a reward, those of earlier attempts included, passes the limit.
+        """
+        if self.counts.unverifiable / self.counts.rows > max_fault_rate:
+            then = "give another --output: verdicts on the rest come from the cache"
+            raise too_many(self.counts.faults, self.counts.rows, max_fault_rate, then)
 
 
 class Tally:

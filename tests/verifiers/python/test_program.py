@@ -221,6 +221,14 @@ def test_a_stub_may_end_at_the_head_of_its_function(check: Judge) -> None:
         assert verdict.passed, verdict
 
 
+def test_data_named_like_a_test_is_not_called(check: Judge) -> None:
+    tests = "test_pairs = [(2, 3)]\ntest_point = Point(1)\ndef test_it():\n"
+    tests += "    for a, b in test_pairs: assert add(a, b) == 5\n    assert test_point.x == 1"
+    point = "\nclass Point:\n    def __init__(self, x): self.x = x"
+    assert check(fenced(GOOD + point), check=tests).reward == 1.0
+    assert check(fenced(GOOD.replace("+", "*") + point), check=tests).reward == 0.5
+
+
 def test_functions_named_test_are_run(check: Judge) -> None:
     source = "import math\ndef test_small():\n    assert add(1, 1) == 2\n"
     source += "def test_large():\n    assert add(10, 5) == math.floor(15.5)\n"

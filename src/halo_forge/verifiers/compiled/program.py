@@ -10,6 +10,7 @@ from functools import lru_cache
 
 from halo_forge.core.protocols import Sandbox
 from halo_forge.core.types import Reference, Stage
+from halo_forge.core.words import count
 from halo_forge.verifiers.batch import Meter, ProgramVerifier, Ruling, UnsupportedTests
 from halo_forge.verifiers.compiled.asserts import Check, Test
 from halo_forge.verifiers.compiled.language import Answer, Build, Expected, Toolchain
@@ -143,7 +144,7 @@ class CompiledVerifier(ProgramVerifier):
         for check, (_, value), pair in zip(checks, shown, answers, strict=True):
             if not _correct(check, value, pair):
                 return Ruling(RAN, passed=False, stage=Stage.TESTS, detail=f"failed: {check.text.strip()}")
-        return Ruling(CORRECT, passed=True, stage=Stage.TESTS, detail=f"{len(checks)} checks correct")
+        return Ruling(CORRECT, passed=True, stage=Stage.TESTS, detail=f"{count(len(checks), 'check')} correct")
 
     def _answers(
         self, setup: str, checks: list[Check], shown: list[Shown]

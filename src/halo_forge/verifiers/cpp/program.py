@@ -6,6 +6,7 @@ from functools import lru_cache
 
 from halo_forge.core.protocols import Job, Sandbox
 from halo_forge.core.types import Reference, Stage
+from halo_forge.core.words import count
 from halo_forge.verifiers.batch import Meter, Ruling, UnsupportedTests
 from halo_forge.verifiers.cpp.asserts import Check, read_asserts
 from halo_forge.verifiers.cpp.compilation import CompilingVerifier, Source, compile_reward, refused
@@ -105,7 +106,7 @@ class CppVerifier(CompilingVerifier):
         for check, line, (value, tolerance) in zip(checks, lines, expected, strict=True):
             if not _correct(check, line, value, tolerance):
                 return Ruling(RAN, passed=False, stage=Stage.TESTS, detail=f"failed: {check.text.strip()}")
-        return Ruling(CORRECT, passed=True, stage=Stage.TESTS, detail=f"{len(checks)} checks correct")
+        return Ruling(CORRECT, passed=True, stage=Stage.TESTS, detail=f"{count(len(checks), 'check')} correct")
 
     def _evaluated(self, language: Language, setup: str, checks: tuple[Check, ...]) -> list[tuple[Value, Value | None]]:
         """Return expected value and tolerance of each check; what is not a literal is computed without the program.

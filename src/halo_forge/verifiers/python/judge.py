@@ -15,7 +15,7 @@ from importlib import import_module
 
 from halo_forge.verifiers.python import wire
 from halo_forge.verifiers.python.link import BEGUN, REPORT, Link
-from halo_forge.verifiers.python.remote import Broken, Gone
+from halo_forge.verifiers.python.remote import Broken, Gone, Remote
 
 TYPE_CHECKING = False  # importing typing would take longer than everything else here
 if TYPE_CHECKING:
@@ -100,9 +100,14 @@ class Tests:
             namespace["check"](candidate)
             return
         for name in defined:
-            if name.startswith("test"):
+            if name.startswith("test") and is_test(namespace[name]):
                 at[:] = [name]
                 namespace[name]()
+
+
+def is_test(value: Any) -> bool:
+    """Tell whether what the tests call `test…` can be a test: data and objects of the completion's cannot."""
+    return callable(value) and not issubclass(type(value), Remote)
 
 
 def loaded(link: Link, wanted: list[str], entry_point: str | None) -> dict[str, Any] | list[str]:

@@ -24,7 +24,7 @@ from halo_forge.verifiers.python.refusal import refusal
 if TYPE_CHECKING:
     from halo_forge.verifiers.python.config import PythonConfig
 
-RULES = 3
+RULES = 4
 FENCES = {"python", "py", "python3", "py3"}
 LOADED, VALID = 0.5, 0.3
 CACHED_REFERENCES = 4096
