@@ -99,6 +99,7 @@ class Launcher:
         self.spent = False
         self.jobs = 0
         self.folder = "/"
+        self.complaints, self.complain = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self.room = socket.CMSG_SPACE(DESCRIPTORS * struct.calcsize("i"))
         self.poll = select.poll()
         self.poll.register(control, select.POLLIN)
@@ -165,28 +166,28 @@ class Launcher:
     def stand_by(self, request: Request) -> None:
         """Serve equal jobs with copies that are made before they are asked for, each with a socket on descriptor 4.
 
-        The other end of the socket is sent as soon as a copy waits; `kill` ends it, and makes the next.
+        The other end of the socket is sent before the copy is made, so that less is done while both exist; `kill` ends
+        it, and makes the next.
         """
         while True:
             ours, theirs = socket.socketpair()
-            report = self.run(request, [theirs.detach()], ours.detach())
+            self.control.sendmsg([b"L"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack("i", ours.fileno()))])
+            ours.close()
+            report = self.run(request, [theirs.detach()])
             if report is None:
                 return
             self.control.send(report)
             if self.spent or report.startswith(b"E"):
                 return
 
-    def run(self, request: Request, descriptors: list[int], link: int | None = None) -> bytes | None:
-        """Run one job to its end; return the report, or None when the harness has gone.
+    def run(self, request: Request, descriptors: list[int]) -> bytes | None:
+        """Run one job, with the descriptors that came with it, to its end.
 
-        Args:
-            request: the job.
-            descriptors: what came with it.
-            link: a descriptor that the harness gets as soon as the job runs.
+        Returns:
+            The report, or None when the harness has gone.
         """
         self.jobs += 1
         contents = len(request.files)
-        reader, writer = os.pipe()
         main, present, killed, failure = 0, True, False, ""
         try:
             self.fence.open(request, descriptors[:contents])
@@ -196,12 +197,9 @@ class Launcher:
                 os.chdir(self.fence.placed(request.folder))
             main = os.fork()
             if main == 0:
-                self.become(request, writer)
+                self.become(request)
         except OSError as error:
             failure = str(error)
-        if main and link is not None:
-            self.control.sendmsg([b"L"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack("i", link))])
-            os.close(link)
         status, cpu_s, peak_kb = -signal.SIGKILL, 0.0, 0
         if main:  # until it ends, every page touched here is copied
             present, killed = self.attend(main)
@@ -212,9 +210,8 @@ class Launcher:
             os.dup2(self.nowhere, target, target <= 2)
         if request.folder != self.folder:
             os.chdir("/")
-        os.close(writer)
-        failure = failure or os.read(reader, 1000).decode(errors="replace")
-        os.close(reader)
+        if main and status:
+            failure = self.said()
         self.spent = not self.fence.close()
         if not present:
             return None
@@ -227,8 +224,15 @@ class Launcher:
         if self.filter:
             call(libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, self.filter, 0, 0), "filter calls")
 
-    def become(self, request: Request, writer: int) -> None:
-        """Turn this copy of the launcher into the job, or say on `writer` why that cannot be."""
+    def said(self) -> str:
+        """Return why a copy of the launcher could not become its job, `""` if it could."""
+        try:
+            return os.read(self.complaints, 1000).decode(errors="replace")
+        except BlockingIOError:
+            return ""
+
+    def become(self, request: Request) -> None:
+        """Turn this copy of the launcher into the job, or complain that it cannot be."""
         try:
             for kind, soft, hard in request.limits:
                 resource.setrlimit(kind, (soft, hard))
@@ -244,7 +248,7 @@ class Launcher:
             os.execve(argv[0], argv, {name: self.fence.placed(value) for name, value in request.env.items()})
         except BaseException as error:  # noqa: BLE001  (whatever it is, a copy of the launcher must not go on)
             try:  # noqa: SIM105
-                os.write(writer, str(error).encode()[:1000])
+                os.write(self.complain, str(error).encode()[:1000])
             except OSError:
                 pass  # a script raised: nobody listens any more
         os._exit(70)

@@ -17,8 +17,8 @@ LIVE = {"check": "def check(c):\n    for n in (2, 3):\n        assert c(n, 3) ==
 WRONG = "\ndef add(a, b): return 0\n"
 LINK = """
 import json, os, stat
-from halo_forge.verifiers.python import wire
-send = wire.Pipe.send
+from halo_forge.verifiers.python import candidate
+send = candidate.send
 def raw(data):
     for number in range(3, 16):
         try:
@@ -27,11 +27,11 @@ def raw(data):
 def say(*messages):
     raw(b"".join(len(m).to_bytes(4, "big") + m for m in (json.dumps(m).encode() for m in messages)))
 def instead(message):
-    wire.Pipe.send = lambda pipe, own: send(pipe, message)
+    candidate.send = lambda own: send(message)
 def after_names(message):
-    def changed(pipe, own):
-        return send(pipe, own if own[0] == "parsed" or own[1:] and str(own[1]).startswith("['d'") else message)
-    wire.Pipe.send = changed
+    def changed(own):
+        return send(own if own[0] == "parsed" or own[1:] and str(own[1]).startswith("['d'") else message)
+    candidate.send = changed
 """
 FIVE = "['ok', 5, None]"
 

@@ -2,11 +2,15 @@
 
 Nothing here is trusted: the completion shares this process and may replace any of it. It can make the answers wrong,
 which is its right, but it cannot reach the judge.
+
+The process is a copy of a warm one and serves a single completion, so what it knows is kept in the module: every class
+and every object made anew would cost it pages, at three microseconds each.
 """
 
 from __future__ import annotations
 
 import builtins
+import os
 import sys
 import types
 from opcode import opmap
@@ -23,27 +27,38 @@ SCALARS = {int, float, str, bool, type(None)}
 BINDING = {opmap["STORE_NAME"], opmap["STORE_GLOBAL"]}
 EXTENDED = opmap["EXTENDED_ARG"]
 
+namespace: dict[str, Any] = {}  # what the completion defines
+objects: list[Any] = []  # that the judge knows by their place
+numbers: dict[int, int] = {}  # where an object is in there, by its identity
+handed: list[int] = []  # numbers the judge was given, in order
 
-class Handles:
-    """Objects that the judge knows by number."""
 
-    def __init__(self) -> None:
-        self.given = 0
-        self._objects: list[Any] = []
-        self._numbers: dict[int, int] = {}
+class Closed(Exception):
+    """The judge has gone."""
 
-    def node(self, value: Any) -> list[Any]:
-        """Return the node of an object, the same number each time."""
-        self.given += 1
-        number = self._numbers.get(id(value))
-        if number is None:
-            number = self._numbers[id(value)] = len(self._objects)
-            self._objects.append(value)
-        return ["h", number]
 
-    def resolve(self, number: int, _items: Any) -> Any:
-        """Return the object of that number."""
-        return self._objects[number]
+def receive() -> Any:
+    """Receive a message of the judge's."""
+    return wire.read(received(int.from_bytes(received(4), "big")).decode())
+
+
+def received(size: int) -> bytes:
+    """Receive so many bytes."""
+    data = os.read(LINK, size)
+    while len(data) < size:
+        part = os.read(LINK, size - len(data))
+        if not part:
+            raise Closed
+        data += part
+    return data
+
+
+def send(message: Any) -> None:
+    """Send a message to the judge."""
+    frame = wire.framed(wire.written(message))
+    done = os.write(LINK, frame)
+    while done < len(frame):
+        done += os.write(LINK, frame[done:])
 
 
 def units(program: dict[str, Any]) -> list[Any]:
@@ -101,8 +116,8 @@ def binds(module: types.CodeType, name: str) -> bool:
     return False
 
 
-def load(pipe: wire.Pipe, program: dict[str, Any]) -> dict[str, Any] | None:
-    """Execute the completion and return its namespace, or tell the judge why there is none.
+def load(program: dict[str, Any]) -> bool:
+    """Execute the completion; return whether that worked, after telling the judge.
 
     It is a module that has been imported, and the main one as well for whoever looks there: the tests use what it
     defines, and a demonstration under `if __name__ == "__main__"` is no part of that.
@@ -110,18 +125,20 @@ def load(pipe: wire.Pipe, program: dict[str, Any]) -> dict[str, Any] | None:
     try:
         codes = units(program)
     except SyntaxError as error:
-        pipe.send(["syntax", f"{error.msg} (line {error.lineno})"])
-        return None
-    pipe.send(["parsed"])
+        send(["syntax", f"{error.msg} (line {error.lineno})"])
+        return False
+    send(["parsed"])
+    global namespace  # noqa: PLW0603
     module = types.ModuleType(NAME)
+    namespace = module.__dict__
     sys.modules[NAME] = sys.modules["__main__"] = module
     try:
         for code in codes:
-            exec(code, module.__dict__)
+            exec(code, namespace)
     except BaseException as error:  # noqa: BLE001  (the completion may raise anything, SystemExit included)
-        pipe.send(["raised", described(error)])
-        return None
-    return module.__dict__
+        send(["raised", described(error)])
+        return False
+    return True
 
 
 def described(error: BaseException) -> str:
@@ -140,125 +157,126 @@ def builtin_name(error: BaseException) -> str:
     return "RuntimeError"
 
 
-class Server:
-    """Answers requests about the loaded completion."""
-
-    def __init__(self, namespace: dict[str, Any]) -> None:
-        self.namespace = namespace
-        self.handles = Handles()
-
-    def answer(self, request: list[Any]) -> list[Any]:
-        """Answer one request."""
-        try:
-            kind, *rest = request
-            return ["ok", *getattr(self, "do_" + kind)(*rest)]
-        except BaseException as error:  # noqa: BLE001  (as above)
-            return ["raise", builtin_name(error), self.arguments(error), described(error)]
-
-    def arguments(self, error: BaseException) -> Any:
-        """Return the arguments of an exception, none if they cannot be sent."""
-        try:
-            return self.encoded(error.args)
-        except BaseException:  # noqa: BLE001  (as above)
-            return ["t"]
-
-    def encoded(self, value: Any) -> Any:
-        """Encode a value for the judge."""
-        return wire.encode(value, self.handles.node)
-
-    def decoded(self, node: Any) -> Any:
-        """Decode a value of the judge's."""
-        return wire.decode(node, self.handles.resolve)
-
-    def do_names(self, names: list[str]) -> list[Any]:
-        """Return those of the names that the completion defines, as handles if they can be called."""
-        found = {name: self.namespace[name] for name in names if name in self.namespace}
-        nodes = [self.handles.node(value) if callable(value) else self.encoded(value) for value in found.values()]
-        return [["d", *(word for pair in zip(found, nodes, strict=True) for word in pair)]]
-
-    def do_call(self, target: Any, arguments: Any, named: Any) -> list[Any]:
-        """Call an object; return the result, and the arguments if the call changed them."""
-        args, kwargs = self.decoded(arguments), self.decoded(named)
-        result = self.encoded(self.decoded(target)(*args, **kwargs))
-        if not kwargs and all(type(argument) in SCALARS for argument in args):
-            return [result, None]
-        after = self.encoded([args, kwargs])
-        return [result, None if repr(after) == repr(["l", arguments, named]) else after]
-
-    def foreseen(self, pipe: wire.Pipe, calls: list[list[Any]]) -> None:
-        """Make the calls that the tests will make, each answered at once.
-
-        They end where the judge cannot go on without asking: at an exception, or an object that is not plain data.
-        """
-        for name, arguments, named in calls:
-            if name not in self.namespace:
-                return
-            target = self.handles.node(self.namespace[name])
-            given = self.handles.given
-            answer = self.answer(["call", target, arguments, named])
-            pipe.send(answer)
-            if answer[0] != "ok" or self.handles.given != given:
-                return
-
-    def do_attribute(self, target: Any, name: str) -> list[Any]:
-        """Return an attribute."""
-        return [self.encoded(getattr(self.decoded(target), name))]
-
-    def do_set_attribute(self, target: Any, name: str, value: Any) -> list[Any]:
-        """Set an attribute."""
-        setattr(self.decoded(target), name, self.decoded(value))
-        return [None]
-
-    def do_item(self, target: Any, key: Any) -> list[Any]:
-        """Return an item."""
-        return [self.encoded(self.decoded(target)[self.decoded(key)])]
-
-    def do_set_item(self, target: Any, key: Any, value: Any) -> list[Any]:
-        """Set an item."""
-        self.decoded(target)[self.decoded(key)] = self.decoded(value)
-        return [None]
-
-    def do_length(self, target: Any) -> list[Any]:
-        """Return the length."""
-        return [len(self.decoded(target))]
-
-    def do_iterator(self, target: Any) -> list[Any]:
-        """Return an iterator."""
-        return [self.handles.node(iter(self.decoded(target)))]
-
-    def do_next(self, target: Any) -> list[Any]:
-        """Return an iterator's next value."""
-        return [self.encoded(next(self.decoded(target)))]
-
-    def do_text(self, target: Any) -> list[Any]:
-        """Return the object as text."""
-        return [str(self.decoded(target))]
-
-    def do_representation(self, target: Any) -> list[Any]:
-        """Return the object as a programmer writes it."""
-        return [repr(self.decoded(target))]
-
-    def do_is_class_of(self, target: Any, instance: Any) -> list[Any]:
-        """Return whether the object is a class, or a tuple of classes, of the instance's."""
-        return [isinstance(self.decoded(instance), self.decoded(target))]
+def node(value: Any) -> list[Any]:
+    """Return the node of an object that is not plain data, the same number each time."""
+    number = numbers.get(id(value))
+    if number is None:
+        number = numbers[id(value)] = len(objects)
+        objects.append(value)
+    handed.append(number)
+    return ["h", number]
 
 
-def serve(pipe: wire.Pipe) -> None:
-    """Load the program that comes first, then answer until the judge closes its end."""
-    namespace = load(pipe, pipe.receive())
-    if namespace is None:
-        return
-    server = Server(namespace)
-    wanted, calls = pipe.receive()
-    pipe.send(server.answer(["names", wanted]))
-    server.foreseen(pipe, calls)
-    while True:
-        pipe.send(server.answer(pipe.receive()))
+def resolve(number: int, _items: Any) -> Any:
+    """Return the object of that number."""
+    return objects[number]
+
+
+def encoded(value: Any) -> Any:
+    """Encode a value for the judge."""
+    return wire.encode(value, node)
+
+
+def decoded(given: Any) -> Any:
+    """Decode a value of the judge's."""
+    return wire.decode(given, resolve)
+
+
+def answer(work: Any, *request: Any) -> list[Any]:
+    """Return what a request leads to: results, or an exception."""
+    try:
+        return ["ok", *work(*request)]
+    except BaseException as error:  # noqa: BLE001  (as above)
+        return ["raise", builtin_name(error), arguments_of(error), described(error)]
+
+
+def arguments_of(error: BaseException) -> Any:
+    """Return the arguments of an exception, none if they cannot be sent."""
+    try:
+        return encoded(error.args)
+    except BaseException:  # noqa: BLE001  (as above)
+        return ["t"]
+
+
+def call(function: Any, arguments: Any, named: Any) -> list[Any]:
+    """Call a function; return the result, and the arguments if the call changed them."""
+    args, kwargs = decoded(arguments), decoded(named)
+    result = encoded(function(*args, **kwargs))
+    if not kwargs and all(type(argument) in SCALARS for argument in args):
+        return [result, None]
+    after = encoded([args, kwargs])
+    return [result, None if repr(after) == repr(["l", arguments, named]) else after]
+
+
+def foresee(calls: list[list[Any]]) -> None:
+    """Make the calls that the tests will make, and answer each at once.
+
+    They end where the judge cannot go on without asking: at an exception, or an object that is not plain data.
+    """
+    for name, arguments, named in calls:
+        if name not in namespace:
+            return
+        known = len(handed)
+        said = answer(call, namespace[name], arguments, named)
+        send(said)
+        if said[0] != "ok" or len(handed) != known:
+            return
+
+
+def names(wanted: list[str]) -> list[Any]:
+    """Return those of the names that the completion defines, as handles if they can be called."""
+    found = {name: namespace[name] for name in wanted if name in namespace}
+    nodes = [node(value) if callable(value) else encoded(value) for value in found.values()]
+    return [["d", *(word for pair in zip(found, nodes, strict=True) for word in pair)]]
+
+
+def attribute(target: Any, name: str) -> list[Any]:
+    """Return an attribute."""
+    return [encoded(getattr(decoded(target), name))]
+
+
+def set_attribute(target: Any, name: str, value: Any) -> list[Any]:
+    """Set an attribute."""
+    setattr(decoded(target), name, decoded(value))
+    return [None]
+
+
+def item(target: Any, key: Any) -> list[Any]:
+    """Return an item."""
+    return [encoded(decoded(target)[decoded(key)])]
+
+
+def set_item(target: Any, key: Any, value: Any) -> list[Any]:
+    """Set an item."""
+    decoded(target)[decoded(key)] = decoded(value)
+    return [None]
+
+
+REQUESTS: dict[str, Any] = {
+    "call": lambda target, arguments, named: call(decoded(target), arguments, named),
+    "attribute": attribute,
+    "set_attribute": set_attribute,
+    "item": item,
+    "set_item": set_item,
+    "length": lambda target: [len(decoded(target))],
+    "iterator": lambda target: [node(iter(decoded(target)))],
+    "next": lambda target: [encoded(next(decoded(target)))],
+    "text": lambda target: [str(decoded(target))],
+    "representation": lambda target: [repr(decoded(target))],
+    "is_class_of": lambda target, instance: [isinstance(decoded(instance), decoded(target))],
+}
 
 
 def main() -> None:
-    """Serve one judge."""
-    try:  # noqa: SIM105  (contextlib would have to be imported)
-        serve(wire.Pipe(LINK, longest=None))
-    except wire.Closed:
-        pass
+    """Load the program that comes first, then answer the judge until it closes its end."""
+    try:
+        if not load(receive()):
+            return
+        wanted, calls = receive()
+        send(answer(names, wanted))
+        foresee(calls)
+        while True:
+            kind, *request = receive()
+            send(answer(REQUESTS[kind], *request))
+    except (Closed, OSError):
+        pass  # a completion that closes the link only ends itself

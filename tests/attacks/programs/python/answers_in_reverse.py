@@ -1,11 +1,11 @@
 # holds answers back and sends them last first
 import atexit
-from halo_forge.verifiers.python import wire
-send = wire.Pipe.send
+from halo_forge.verifiers.python import candidate
+send = candidate.send
 held = []
-def late(pipe, message):
+def late(message):
     held.append(message)
     if len(held) == 3:
-        while held: send(pipe, held.pop())
-wire.Pipe.send = late
+        while held: send(held.pop())
+candidate.send = late
 def {ENTRY}(*args, **named): return None
