@@ -128,7 +128,7 @@ def load(program: dict[str, Any]) -> bool:
         send(["syntax", f"{error.msg} (line {error.lineno})"])
         return False
     send(["parsed"])
-    global namespace  # noqa: PLW0603
+    global namespace
     module = types.ModuleType(NAME)
     namespace = module.__dict__
     sys.modules[NAME] = sys.modules["__main__"] = module

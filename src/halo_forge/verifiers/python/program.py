@@ -123,8 +123,10 @@ class PythonVerifier(ProgramVerifier):
         detail = f"{result.detail} ({ending(candidate)})" if candidate.timed_out or candidate.flooded else result.detail
         slow = result.late and candidate.cpu_s >= self._candidate_limits.cpu_s / 2
         if result.kind == "silent" and not (candidate.timed_out or slow or candidate.exit_status in CRASHES):
-            how = f"it got {candidate.cpu_s:.1f} s of processor time" if result.late else ending(candidate)
-            raise EnvironmentFault(f"the Python in the sandbox does not answer: {how}")
+            if result.late:
+                got = f"a completion got {candidate.cpu_s:.1f} s of processor time before it was parsed"
+                raise EnvironmentFault(f"the machine is too busy: {got}")
+            raise EnvironmentFault(f"the Python in the sandbox does not answer: {ending(candidate)}")
         if result.kind in ("syntax", "silent"):
             return Ruling(0.0, passed=False, stage=Stage.COMPILE, detail=detail)
         if result.kind == "load":
