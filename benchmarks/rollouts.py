@@ -68,7 +68,9 @@ class Scripted:
                 drawn.append(completion)
         return drawn
 
-    def row(self, prompt: Prompt, completion: Completion) -> TrainingRow:
+    def row(
+        self, prompt: Prompt, completion: Completion, *, weight: float = 1.0, temperature: float = 1.0
+    ) -> TrainingRow:
         """A row as a model would be trained on."""
         return TrainingRow((0, *completion.token_ids), (False,) + (True,) * len(completion.token_ids))
 

@@ -12,7 +12,8 @@ from halo_forge.config.load import Loaded, load
 from halo_forge.config.raft import RaftTrainConfig
 from halo_forge.core.errors import ConfigError, DataError, Interrupted, ModelError, RunConflictError
 from halo_forge.core.events import Event, EventType, read_events
-from halo_forge.core.types import Prompt
+from halo_forge.core.protocols import TrainingRow
+from halo_forge.core.types import Completion, Prompt
 from halo_forge.raft.loop import choose_best, completed_cycles, plan_raft, train_raft
 from halo_forge.rollout.decision import Decision
 from halo_forge.rollout.metrics import measure
@@ -174,6 +175,28 @@ def test_accumulating_trains_on_all_kept_so_far(configure: Callable[..., Loaded[
     rows = [cycle.training.rows for cycle in summary.cycles if cycle.training]
     assert rows[0] == summary.cycles[1].kept
     assert rows[0] < rows[1] <= rows[0] + summary.cycles[2].kept
+
+
+def test_wrong_completions_are_learnt_from_with_their_advantage(
+    configure: Callable[..., Loaded[RaftTrainConfig]],
+) -> None:
+    weights: list[float] = []
+
+    class Weighing(ToyEngine):
+        def row(self, prompt: Prompt, completion: Completion, **how: float) -> TrainingRow:
+            weights.append(how["weight"])
+            assert how["temperature"] == loaded.config.temperature
+            return super().row(prompt, completion)
+
+    loaded = configure(objective="reinforce-rej", cycles=1)
+    heard: list[Event] = []
+    summary = train_raft(loaded, (heard.append,), Weighing)
+    decisions = list(read_records(loaded.config.output / "kept" / "cycle_1.jsonl", Decision))
+    assert weights == [d.weight for d in decisions if d.kept]
+    assert set(weights) == {1.0, -1.0}
+    training = summary.cycles[1].training
+    assert training is not None and training.rows == len(weights)
+    assert any("do not apply" in str(e.m.get("message")) for e in heard)
 
 
 @pytest.mark.parametrize(

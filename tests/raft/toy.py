@@ -32,7 +32,9 @@ class ToyEngine:
     def _speak(self, prompt: Prompt, index: int, random: Random) -> str:
         return random.choice(VARIANTS if random.random() < self.skill else WRONG)
 
-    def row(self, prompt: Prompt, completion: Completion) -> TrainingRow:
+    def row(
+        self, prompt: Prompt, completion: Completion, *, weight: float = 1.0, temperature: float = 1.0
+    ) -> TrainingRow:
         return TrainingRow((0, *completion.token_ids), (False,) + (True,) * len(completion.token_ids))
 
     def train(

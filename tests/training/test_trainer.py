@@ -8,42 +8,17 @@ from typing import Any
 import pytest
 import torch
 
-from halo_forge.config.shared import LoadingOptions
-from halo_forge.config.tuning import TuningOptions
 from halo_forge.core.errors import DataError, Interrupted
 from halo_forge.core.events import Event, EventLog, EventType
 from halo_forge.core.protocols import TrainingRow
 from halo_forge.core.stop import StopRequest
-from halo_forge.core.types import Message
-from halo_forge.models.load import Policy, load_policy
-from halo_forge.models.resolve import resolve_model
-from halo_forge.training.trainer import PolicyTrainer, TrainSettings
+from halo_forge.models.load import Policy
+from halo_forge.training.settings import TrainSettings
+from halo_forge.training.step import Stepper
+from halo_forge.training.trainer import PolicyTrainer
 
 SETTINGS = TrainSettings(learning_rate=2e-3, batch_size=4, epochs=2, save_steps=3)
 OpenPolicy = Callable[..., Policy]
-
-
-@pytest.fixture
-def open_policy(nano_model: Path) -> OpenPolicy:
-    def make(**tuning: Any) -> Policy:
-        options = TuningOptions(**{"tuning": "full", **tuning})
-        return load_policy(resolve_model(str(nano_model)), LoadingOptions(), options, seed=1)
-
-    return make
-
-
-@pytest.fixture
-def rows(open_policy: OpenPolicy) -> list[TrainingRow]:
-    chat = open_policy().chat
-    return [
-        chat.conversation_row(
-            [
-                Message(role="user", content=f"Write int f{i}(int n){' please' * (i % 4)}."),
-                Message(role="assistant", content=f"int f{i}(int n) {{ return n * {i}; }}"),
-            ]
-        )
-        for i in range(14)
-    ]
 
 
 def weights(policy: Policy) -> dict[str, torch.Tensor]:
@@ -80,9 +55,10 @@ def test_stopped_and_continued_is_bit_identical(
     trainer = PolicyTrainer(stopped, SETTINGS, events, stop)
     original = trainer._step
 
-    def step(*args: Any) -> None:
-        original(*args)
-        stop.requested = args[-1].step >= stop_at
+    def step(*args: Any) -> Any:
+        result = original(*args)
+        stop.requested = args[-2].step >= stop_at
+        return result
 
     trainer._step = step  # type: ignore[method-assign]
     with pytest.raises(Interrupted):
@@ -137,9 +113,8 @@ def test_micro_batches_and_checkpointing_train_alike(
 
 def test_only_learnt_tokens_count(open_policy: OpenPolicy, rows: list[TrainingRow]) -> None:
     policy = open_policy()
-    trainer = PolicyTrainer(policy, SETTINGS, EventLog(), StopRequest())
     with torch.no_grad():
-        loss = float(trainer._loss_sum(rows))
+        loss = float(Stepper(policy, SETTINGS.loss).loss_sums(rows)[0])
         expected = 0.0
         for row in rows:
             ids = torch.tensor([row.ids])
@@ -150,10 +125,10 @@ def test_only_learnt_tokens_count(open_policy: OpenPolicy, rows: list[TrainingRo
 
 
 def test_a_weight_scales_a_rows_share(open_policy: OpenPolicy, rows: list[TrainingRow]) -> None:
-    trainer = PolicyTrainer(open_policy(), SETTINGS, EventLog(), StopRequest())
+    stepper = Stepper(open_policy(), SETTINGS.loss)
     with torch.no_grad():
-        single = float(trainer._loss_sum([rows[0]]))
-        assert float(trainer._loss_sum([rows[0]._replace(weight=0.5)])) == pytest.approx(single / 2, rel=1e-5)
+        single = float(stepper.loss_sums([rows[0]])[0])
+        assert float(stepper.loss_sums([rows[0]._replace(weight=0.5)])[0]) == pytest.approx(single / 2, rel=1e-5)
 
 
 def test_an_adapter_trains_and_the_base_stays(open_policy: OpenPolicy, rows: list[TrainingRow], tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import model_validator
 
+from halo_forge.config.objective import LEARNS_FROM_WRONG, ObjectiveOptions
 from halo_forge.config.options import option
 from halo_forge.config.shared import (
     DATA,
@@ -22,7 +23,7 @@ from halo_forge.config.shared import (
 from halo_forge.config.tuning import TuningOptions
 
 
-class RaftTrainConfig(RunOptions, LoadingOptions, SamplingOptions, VerifierOptions, TuningOptions):
+class RaftTrainConfig(RunOptions, LoadingOptions, SamplingOptions, VerifierOptions, TuningOptions, ObjectiveOptions):
     """RAFT cycles: draw completions, verify them, keep the right ones, train on them, again."""
 
     checkpoint: str | None = option(
@@ -74,6 +75,30 @@ class RaftTrainConfig(RunOptions, LoadingOptions, SamplingOptions, VerifierOptio
         if self.checkpoint is None and self.model is None:
             raise ValueError("give --checkpoint or --model to start from")
         return self
+
+    @model_validator(mode="after")
+    def _objective_fits(self) -> RaftTrainConfig:
+        if not self.uses_ratios:
+            return self
+        name = self.objective
+        if self.temperature == 0 or self.top_p != 1 or self.top_k != 0:
+            raise ValueError(
+                f"--objective {name} compares the probabilities a completion had when it was drawn with those it has "
+                f"now, which needs --temperature above 0, --top-p 1 and --top-k 0, not {self.temperature}, "
+                f"{self.top_p} and {self.top_k}; or take --objective raft"
+            )
+        if self.accumulate or self.select == "random":
+            barred = "--accumulate" if self.accumulate else "--select random"
+            raise ValueError(
+                f"--objective {name} learns from the rewards of the policy's own latest completions, so {barred} does "
+                "not go with it; leave it out, or take --objective raft"
+            )
+        return self
+
+    @property
+    def learns_from_wrong(self) -> bool:
+        """Whether completions below the threshold are trained on as well."""
+        return self.objective in LEARNS_FROM_WRONG
 
     @property
     def start(self) -> str:

@@ -31,6 +31,11 @@ class TuningOptions(CommandConfig):
     warmup_ratio: float = option(0.05, "Share of the steps with rising learning rate.", section=TRAINING, ge=0, le=1)
     weight_decay: float = option(0.0, "AdamW's weight decay.", section=TRAINING, ge=0)
     max_grad_norm: float = option(1.0, "Gradients are scaled down to this norm.", section=TRAINING, gt=0)
+    packing: bool = option(
+        False,
+        "Lay the rows in memory end to end instead of padding them; each still attends to itself alone.",
+        section=TRAINING,
+    )
     gradient_checkpointing: bool = option(False, "Less memory for activations, more time.", section=TRAINING)
     save_steps: int = option(
         200, "Optimiser steps between saved training states.", section=TRAINING, ge=1, resumable=True

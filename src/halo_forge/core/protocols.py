@@ -75,13 +75,18 @@ class TrainingRow(NamedTuple):
 
     Args:
         ids: (T,) the whole row.
-        learn: (T,) True where the token counts in the loss.
-        weight: factor on the row's loss.
+        learn: (T,) True where the token counts in the loss; never the first, which nothing predicts.
+        weight: factor on the row's loss: its advantage, where the objective has one; below 0 moves away from the row.
+        old_logprobs: log-probability of each learnt token when it was drawn; empty for rows that no policy drew, which
+            are learnt by likelihood whatever the objective.
+        temperature: under which those hold.
     """
 
     ids: tuple[int, ...]
     learn: tuple[bool, ...]
     weight: float = 1.0
+    old_logprobs: tuple[float, ...] = ()
+    temperature: float = 1.0
 
 
 class TrainingReport(NamedTuple):

@@ -54,10 +54,10 @@ class ChatFormat:
         """Ids of a conversation up to where the assistant answers."""
         return self._render(messages, add_generation_prompt=True)
 
-    def completion_row(self, messages: Sequence[Message], token_ids: Sequence[int], weight: float = 1.0) -> TrainingRow:
+    def completion_row(self, messages: Sequence[Message], token_ids: Sequence[int]) -> TrainingRow:
         """A row that learns exactly the sampled tokens after a prompt."""
         prompt = self.prompt_ids(messages)
-        return TrainingRow((*prompt, *token_ids), (False,) * len(prompt) + (True,) * len(token_ids), weight)
+        return TrainingRow((*prompt, *token_ids), (False,) * len(prompt) + (True,) * len(token_ids))
 
     def conversation_row(self, messages: Sequence[Message]) -> TrainingRow:
         """A row that learns the assistant's turns, each with the token that ends it, and nothing else.

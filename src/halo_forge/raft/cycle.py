@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -16,6 +16,7 @@ from halo_forge.core.protocols import TrainingReport, TrainingRow
 from halo_forge.core.seeds import derive
 from halo_forge.core.types import Checkpoint, Prompt, Rollout, Sampling
 from halo_forge.raft.engine import LEAST_STEPS, Engine
+from halo_forge.raft.objective import select_groups
 from halo_forge.raft.select import Selection, SelectionRules, select
 from halo_forge.rollout.checking import Checker
 from halo_forge.rollout.collect import Collected, CollectPlan, collect
@@ -103,14 +104,17 @@ class Cycle:
 
     def _select(self, rollouts: Sequence[Sketch]) -> Selection:
         config = self.config
-        rules = SelectionRules(
-            config.reward_threshold,
-            config.keep_fraction,
-            config.max_kept_per_prompt,
-            config.min_samples,
-            config.select,
-        )
-        selection = select(rollouts, rules, derive(config.seed, "select", self.number))
+        if config.learns_from_wrong:
+            selection = select_groups(rollouts, config, config.reward_threshold)
+        else:
+            rules = SelectionRules(
+                config.reward_threshold,
+                config.keep_fraction,
+                config.max_kept_per_prompt,
+                config.min_samples,
+                config.select,
+            )
+            selection = select(rollouts, rules, derive(config.seed, "select", self.number))
         path = self.run.kept(self.number)
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, "".join(d.model_dump_json() + "\n" for d in selection.decisions))
@@ -125,7 +129,7 @@ class Cycle:
         done = read_checkpoint(self.run.checkpoint(self.number))
         if done is not None:  # trained before a kill; the engine holds these weights already
             return TrainingFigures.model_validate(done.metrics)
-        rows = self._rows(selection.kept)
+        rows = self._rows(selection)
         if not rows:
             reasons = Counter(decision.reason.value.removeprefix("dropped: ") for decision in selection.decisions)
             raise DataError(
@@ -163,16 +167,23 @@ class Cycle:
         shutil.rmtree(self.run.training_state, ignore_errors=True)
         self.run.events.emit(EventType.CHECKPOINT, cycle=self.number, path=str(folder))
 
-    def _rows(self, kept: Iterable[Sketch]) -> list[TrainingRow]:
-        """Rows of this cycle's kept completions, and with `accumulate` those of the earlier cycles before them."""
-        before = self._kept_before() if self.config.accumulate else ()
-        chosen = chain(before, RolloutFile(self.run.rollouts(f"cycle_{self.number}")).read(kept))
+    def _rows(self, selection: Selection) -> list[TrainingRow]:
+        """Rows of this cycle's kept completions, and with `accumulate` those of the earlier cycles before them.
+
+        Of completions with the same tokens one is trained on, unless they stand for how often the policy says so.
+        """
+        config = self.config
+        weights = {(decision.prompt_id, decision.index): decision.weight for decision in selection.decisions}
+        before = self._kept_before() if config.accumulate else ()
+        chosen = chain(before, RolloutFile(self.run.rollouts(f"cycle_{self.number}")).read(selection.kept))
         by_id = {prompt.id: prompt for prompt in self.prompts}
-        rows: dict[tuple[str, tuple[int, ...]], TrainingRow] = {}
+        rows: dict[tuple[str, object], TrainingRow] = {}
         too_long = 0
         for rollout in chosen:
-            key = (rollout.prompt_id, rollout.completion.token_ids)
-            row = self.engine.row(by_id[rollout.prompt_id], rollout.completion)
+            prompt_id, completion = rollout.prompt_id, rollout.completion
+            key = (prompt_id, completion.index if config.learns_from_wrong else completion.token_ids)
+            weight = weights.get((prompt_id, completion.index), 1.0)
+            row = self.engine.row(by_id[prompt_id], completion, weight=weight, temperature=config.temperature)
             if len(row.ids) > self.config.max_length:
                 too_long += 1
             else:

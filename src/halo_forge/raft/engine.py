@@ -7,14 +7,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from halo_forge.config.raft import RaftTrainConfig
+from halo_forge.core.errors import DataError
 from halo_forge.core.events import EventLog
 from halo_forge.core.protocols import Generator, TrainingReport, TrainingRow
 from halo_forge.core.stop import StopRequest
 from halo_forge.core.types import Checkpoint, Completion, Prompt
-from halo_forge.models.resolve import ModelRef
+from halo_forge.models.resolve import ModelRef, resolve_model
+from halo_forge.raft.replay import draw_replay
 
 if TYPE_CHECKING:
     from halo_forge.models.load import Policy
+    from halo_forge.training.reference import Reference
 
 LEAST_STEPS = 4
 
@@ -37,8 +40,10 @@ class Engine(Protocol):
         """`adapter` or `full`."""
         ...
 
-    def row(self, prompt: Prompt, completion: Completion) -> TrainingRow:
-        """Tokens of a completion after its prompt."""
+    def row(
+        self, prompt: Prompt, completion: Completion, *, weight: float = 1.0, temperature: float = 1.0
+    ) -> TrainingRow:
+        """Tokens of a completion after its prompt; see `TrainingRow` for the weight and the temperature."""
         ...
 
     def train(
@@ -55,36 +60,65 @@ class Engine(Protocol):
 class LocalEngine:
     """A transformers model in this process."""
 
-    def __init__(self, policy: Policy, config: RaftTrainConfig, events: EventLog, stop: StopRequest) -> None:
+    def __init__(
+        self,
+        policy: Policy,
+        config: RaftTrainConfig,
+        events: EventLog,
+        stop: StopRequest,
+        *,
+        reference: Reference | None = None,
+        replay: Sequence[TrainingRow] = (),
+    ) -> None:
         from halo_forge.generation.transformers import TransformersGenerator
 
         self._policy = policy
         self._config = config
         self._events = events
         self._stop = stop
+        self._reference = reference
+        self._replay = replay
         self.generator: Generator = TransformersGenerator(policy)
         self.base = policy.base
         self.kind: Literal["adapter", "full"] = "adapter" if policy.is_adapter else "full"
 
-    def row(self, prompt: Prompt, completion: Completion) -> TrainingRow:
-        """See the protocol."""
-        return self._policy.chat.completion_row(prompt.messages, completion.token_ids)
+    def row(
+        self, prompt: Prompt, completion: Completion, *, weight: float = 1.0, temperature: float = 1.0
+    ) -> TrainingRow:
+        """See the protocol.
+
+        Raises:
+            DataError: the objective compares log-probabilities and the completion brings none.
+        """
+        config = self._config
+        if (config.uses_ratios or config.kl_coefficient) and len(completion.logprobs) != len(completion.token_ids):
+            raise DataError(
+                f"a completion of prompt '{completion.prompt_id}' brings {len(completion.logprobs)} log-probabilities "
+                f"for {len(completion.token_ids)} tokens; --objective {config.objective} with --kl-coefficient "
+                f"{config.kl_coefficient} needs one each: take --objective raft without a coefficient"
+            )
+        row = self._policy.chat.completion_row(prompt.messages, completion.token_ids)
+        return row._replace(weight=weight, old_logprobs=completion.logprobs, temperature=temperature)
 
     def train(
         self, rows: Sequence[TrainingRow], *, learning_rate: float, batch_size: int, seed: int, cycle: int, state: Path
     ) -> TrainingReport:
         """See the protocol."""
-        from halo_forge.training.trainer import PolicyTrainer, TrainSettings
+        from halo_forge.training.settings import LossSettings, TrainSettings
+        from halo_forge.training.trainer import PolicyTrainer
 
+        config = self._config
+        replayed = draw_replay(self._replay, config.replay_share, len(rows), seed)
         settings = TrainSettings.from_options(
-            self._config,
+            config,
             learning_rate=learning_rate,
             batch_size=batch_size,
-            epochs=self._config.epochs,
+            epochs=config.epochs,
             schedule="constant",
+            loss=LossSettings(config.objective, config.clip_range, config.kl_coefficient),
         )
-        trainer = PolicyTrainer(self._policy, settings, self._events, self._stop)
-        return trainer.train(rows, seed=seed, cycle=cycle, state_folder=state)
+        trainer = PolicyTrainer(self._policy, settings, self._events, self._stop, self._reference)
+        return trainer.train([*rows, *replayed], seed=seed, cycle=cycle, state_folder=state)
 
     def save(self, folder: Path, checkpoint: Checkpoint) -> None:
         """See the protocol."""
@@ -94,11 +128,34 @@ class LocalEngine:
 
 
 def open_engine(ref: ModelRef, config: RaftTrainConfig, events: EventLog, stop: StopRequest) -> LocalEngine:
-    """Load the policy and say what was adjusted on the way."""
+    """Load the policy, and what the objective needs beside it, and say what was adjusted on the way."""
     from halo_forge.core.seeds import derive
     from halo_forge.models.load import load_policy
+    from halo_forge.training.reference import Reference
 
-    policy = load_policy(ref, config, config, seed=derive(config.seed, "adapter"))
+    seed, reference = derive(config.seed, "adapter"), None
+    if config.kl_coefficient:  # before the policy, so that the two are never whole in memory together
+        start = resolve_model(config.start, config.stated_base)
+        reference = Reference(load_policy(start, config, config, seed=seed))
+        events.notice(
+            f"the start model's trained weights are kept for --kl-coefficient: {reference.size / 2**20:.0f} MiB"
+        )
+    policy = load_policy(ref, config, config, seed=seed)
     for adjustment in policy.adjustments:
         events.notice(adjustment)
-    return LocalEngine(policy, config, events, stop)
+    return LocalEngine(policy, config, events, stop, reference=reference, replay=_replay(policy, config, events))
+
+
+def _replay(policy: Policy, config: RaftTrainConfig, events: EventLog) -> list[TrainingRow]:
+    from halo_forge.data import load_conversations
+    from halo_forge.training.rendering import describe_dropped, render
+
+    if config.replay is None:
+        return []
+    limit = min(config.max_length, policy.context_length or config.max_length)
+    rows, dropped = render(load_conversations(config.replay).conversations, policy.chat, limit)
+    events.notice(
+        f"{config.replay_share:.0%} of the rows each cycle trains on are drawn from the {len(rows)} of "
+        f"{config.replay}{describe_dropped(dropped)}"
+    )
+    return rows

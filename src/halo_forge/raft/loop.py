@@ -18,7 +18,7 @@ from halo_forge.config.raft import RaftTrainConfig
 from halo_forge.core.errors import DataError
 from halo_forge.core.events import EventType, Listener
 from halo_forge.core.types import Prompt
-from halo_forge.data import Split, load_prompts, split_holdout
+from halo_forge.data import Split, load_conversations, load_prompts, split_holdout
 from halo_forge.models.check import check_model
 from halo_forge.models.resolve import ModelRef, resolve_model
 from halo_forge.raft.cycle import Cycle
@@ -107,6 +107,9 @@ def _read(config: RaftTrainConfig) -> _Work:
         config.prompts, max_prompts=config.max_prompts, seed=config.seed, system_prompt=config.system_prompt
     )
     inputs = {"prompts": hash_file(config.prompts, len(prompts))}
+    if config.replay is not None:
+        replay = load_conversations(config.replay)
+        inputs["replay"] = hash_file(config.replay, len(replay.conversations))
     start = resolve_model(config.start, config.stated_base)
     return _Work(prompts, inputs, start, check_output(config.output, "raft", config, inputs))
 
@@ -127,6 +130,11 @@ def _notices(config: RaftTrainConfig, split: Split, overlong: frozenset[str]) ->
         )
     if config.holdout_fraction and not split.holdout:
         yield f"{len(split.train)} prompts are too few to hold some out: the last cycle is published, not the best"
+    if config.learns_from_wrong:
+        yield (
+            f"--objective {config.objective} trains on every verified and whole completion of a prompt whose rewards "
+            "differ: --keep-fraction, --max-kept-per-prompt and --min-samples do not apply"
+        )
     tested = sum(prompt.reference.has_tests for prompt in split.train)
     if tested and config.reward_threshold < 1 and config.select == "reward":
         yield (

@@ -12,7 +12,10 @@ class Reason(StrEnum):
 
     KEPT = "kept"
     KEPT_LOWERED = "kept: threshold lowered to reach min_samples"
+    KEPT_WRONG = "kept: a wrong answer to move away from"
     KEPT_AT_RANDOM = "kept at random: rewards ignored"
+    ALL_ALIKE = "dropped: every answer to its prompt earned the same"
+    NO_ADVANTAGE = "dropped: it earned its prompt's mean"
     UNVERIFIABLE = "dropped: could not be verified"
     TRUNCATED = "dropped: cut at max_new_tokens"
     BELOW_THRESHOLD = "dropped: reward below the threshold"
@@ -22,10 +25,15 @@ class Reason(StrEnum):
 
 
 class Decision(Record):
-    """What selection decided about one rollout."""
+    """What selection decided about one rollout.
+
+    Args:
+        weight: of a kept one in the loss: 1, or its advantage under an objective that has one.
+    """
 
     cycle: int
     prompt_id: str
     index: int
     kept: bool
     reason: Reason
+    weight: float = 1.0

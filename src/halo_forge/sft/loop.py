@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections import Counter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from halo_forge.config.load import Loaded
 from halo_forge.config.sft import SftTrainConfig
-from halo_forge.core.errors import DataError
 from halo_forge.core.events import EventType, Listener
-from halo_forge.core.protocols import TrainingRow
 from halo_forge.core.seeds import derive
 from halo_forge.core.types import Checkpoint, Conversation
 from halo_forge.data import load_conversations
@@ -22,9 +19,7 @@ from halo_forge.runs.launch import InputFile, hash_file
 from halo_forge.runs.plan import Plan
 from halo_forge.runs.run_dir import SUMMARY_FILE, Run, check_output, is_complete, open_run
 from halo_forge.runs.summary import SftSummary, TrainingFigures
-
-if TYPE_CHECKING:
-    from halo_forge.models.chat import ChatFormat
+from halo_forge.training.rendering import describe_dropped, render
 
 
 class _Source(NamedTuple):
@@ -66,7 +61,7 @@ def plan_sft(loaded: Loaded[SftTrainConfig]) -> Plan:
     return Plan(
         (
             ("start", start.name),
-            ("rows", f"{len(source.rows)}{_describe(source.dropped)}"),
+            ("rows", f"{len(source.rows)}{describe_dropped(source.dropped)}"),
             (
                 "training",
                 f"{config.tuning}, {steps} steps of {config.batch_size} rows, rate {config.peak_learning_rate:g}",
@@ -92,7 +87,8 @@ def _load(config: SftTrainConfig) -> _Source:
 def _train(run: Run, config: SftTrainConfig, start: ModelRef, source: _Source) -> SftSummary:
     from halo_forge.models.load import load_policy
     from halo_forge.models.save import save_checkpoint
-    from halo_forge.training.trainer import PolicyTrainer, TrainSettings
+    from halo_forge.training.settings import TrainSettings
+    from halo_forge.training.trainer import PolicyTrainer
 
     begun = time.perf_counter()
     policy = load_policy(start, config, config, seed=derive(config.seed, "adapter"))
@@ -102,7 +98,7 @@ def _train(run: Run, config: SftTrainConfig, start: ModelRef, source: _Source) -
     rows, dropped = render(source.rows, policy.chat, limit)
     dropped = {**source.dropped, **dropped}
     if dropped:
-        run.events.notice(f"{len(rows)} rows are trained on{_describe(dropped)}")
+        run.events.notice(f"{len(rows)} rows are trained on{describe_dropped(dropped)}")
     for note, count in source.noted.items():
         run.events.notice(f"{count} rows: {note}")
     settings = TrainSettings.from_options(
@@ -144,40 +140,3 @@ def _train(run: Run, config: SftTrainConfig, start: ModelRef, source: _Source) -
     )
     write_atomically(run.path / SUMMARY_FILE, summary.model_dump_json(indent=2) + "\n")
     return summary
-
-
-def render(conversations: list[Conversation], chat: ChatFormat, limit: int) -> tuple[list[TrainingRow], dict[str, int]]:
-    """Turn conversations into rows of tokens.
-
-    Args:
-        limit: tokens a row at most.
-
-    Returns:
-        The rows that fit, and how many were dropped by reason.
-
-    Raises:
-        DataError: a loss mask is empty or full, or no row is left.
-    """
-    from halo_forge.models.chat import TemplateRewritesError
-
-    rows: list[TrainingRow] = []
-    dropped: Counter[str] = Counter()
-    for conversation in conversations:
-        try:
-            row = chat.conversation_row(conversation.messages)
-        except TemplateRewritesError:
-            dropped["the chat template rewrites earlier turns"] += 1
-            continue
-        except DataError as error:
-            raise DataError(f"row {conversation.id}: {error}") from error
-        if len(row.ids) > limit:
-            dropped[f"longer than {limit} tokens"] += 1
-        else:
-            rows.append(row)
-    if not rows:
-        raise DataError(f"no row is left to train on{_describe(dropped)}")
-    return rows, dict(dropped)
-
-
-def _describe(dropped: dict[str, int]) -> str:
-    return "; dropped: " + ", ".join(f"{count} {reason}" for reason, count in dropped.items()) if dropped else ""

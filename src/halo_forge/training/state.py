@@ -69,7 +69,7 @@ class StateFile:
         before: torch.Tensor = self._saved["before"]
         return before
 
-    def load(self, weights: Weights, optimiser: torch.optim.Optimizer) -> Progress:
+    def load(self, weights: Weights, optimiser: torch.optim.Optimizer, scaler: torch.amp.GradScaler) -> Progress:
         """Put the saved state in place, if there is one."""
         if self._saved is None:
             return Progress()
@@ -77,6 +77,7 @@ class StateFile:
             for name, parameter in weights.items():
                 parameter.copy_(self._saved["weights"][name])
         optimiser.load_state_dict(self._saved["optimiser"])
+        scaler.load_state_dict(self._saved["scaler"])
         progress = Progress(**self._saved["progress"])
         self._saved = None
         return progress
@@ -85,6 +86,7 @@ class StateFile:
         self,
         weights: Weights,
         optimiser: torch.optim.Optimizer,
+        scaler: torch.amp.GradScaler,
         progress: Progress,
         before: torch.Tensor,
     ) -> None:
@@ -95,6 +97,7 @@ class StateFile:
             "fingerprint": self._fingerprint,
             "weights": {name: parameter.detach() for name, parameter in weights.items()},
             "optimiser": optimiser.state_dict(),
+            "scaler": scaler.state_dict(),
             "progress": asdict(progress),
             "before": before,
         }

@@ -1,91 +1,60 @@
 """The training loop: AdamW on completion tokens, the loss normalised by token over the whole batch.
 
-Logits are computed only where a token is learnt. After a kill the loop goes on from its last saved state with the same
-batches, and on one CPU machine ends with the same weights, bit for bit.
+After a kill the loop goes on from its last saved state with the same batches, and on one CPU machine ends with the same
+weights, bit for bit.
 """
 
 from __future__ import annotations
 
-import inspect
 import time
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
-from torch.nn.functional import cross_entropy
 
-from halo_forge.config.tuning import TuningOptions
-from halo_forge.core.errors import DataError
+from halo_forge.core.errors import DataError, EnvironmentFault
 from halo_forge.core.events import EventLog, EventType
 from halo_forge.core.protocols import TrainingReport, TrainingRow
 from halo_forge.core.seeds import derive
 from halo_forge.core.stop import StopRequest
 from halo_forge.models.load import Policy
 from halo_forge.training.batches import count_steps, plan_batches
-from halo_forge.training.schedule import Schedule, learning_rate_at
+from halo_forge.training.micro_batch import MicroBatch, is_out_of_memory
+from halo_forge.training.reference import Reference
+from halo_forge.training.schedule import learning_rate_at
+from halo_forge.training.settings import TrainSettings
 from halo_forge.training.state import Progress, StateFile, fingerprint, sample_weights
+from halo_forge.training.step import Stepper, StepResult
 
-IGNORED = -100
 BETAS = (0.9, 0.95)  # a short memory of squared gradients suits rounds of few steps
 EVENT_SECONDS = 0.5
-
-
-@dataclass(frozen=True)
-class TrainSettings:
-    """How a round of training runs; the units are those of `config.tuning.TuningOptions`."""
-
-    learning_rate: float
-    batch_size: int
-    epochs: float
-    max_steps: int | None = None
-    micro_batch: int | None = None
-    schedule: Schedule = "cosine"
-    warmup_ratio: float = 0.05
-    weight_decay: float = 0.0
-    max_grad_norm: float = 1.0
-    gradient_checkpointing: bool = False
-    save_steps: int = 200
-
-    @classmethod
-    def from_options(
-        cls,
-        options: TuningOptions,
-        *,
-        learning_rate: float,
-        batch_size: int,
-        epochs: float,
-        max_steps: int | None = None,
-        schedule: Schedule,
-    ) -> TrainSettings:
-        """Take what the options fix and what the loop decides."""
-        return cls(
-            learning_rate=learning_rate,
-            batch_size=batch_size,
-            epochs=epochs,
-            max_steps=max_steps,
-            micro_batch=options.micro_batch,
-            schedule=schedule,
-            warmup_ratio=options.warmup_ratio,
-            weight_decay=options.weight_decay,
-            max_grad_norm=options.max_grad_norm,
-            gradient_checkpointing=options.gradient_checkpointing,
-            save_steps=options.save_steps,
-        )
+MICRO_BATCH_FILE = "micro_batch.json"
+# Mean distance of log-probabilities, in nats, that rounding in 16 bits does not explain.
+NOTABLE_GAP = 0.05
 
 
 class PolicyTrainer:
-    """Trains the trainable weights of a policy; see `core.protocols.Trainer`."""
+    """Trains the trainable weights of a policy; see `core.protocols.Trainer`.
 
-    def __init__(self, policy: Policy, settings: TrainSettings, events: EventLog, stop: StopRequest) -> None:
+    Args:
+        reference: the start model, where the loss has a term that asks for it.
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        settings: TrainSettings,
+        events: EventLog,
+        stop: StopRequest,
+        reference: Reference | None = None,
+    ) -> None:
         self._policy = policy
         self._settings = settings
         self._events = events
         self._stop = stop
-        self._weights = {n: p for n, p in policy.model.named_parameters() if p.requires_grad}
-        self._sliced = _slices_logits(policy.model)
+        self._stepper = Stepper(policy, settings.loss, reference, packed=settings.packing)
+        self._weights = self._stepper.weights
         if settings.gradient_checkpointing:
             policy.model.activation_checkpointing_enable()
             policy.model.enable_input_require_grads()
@@ -94,11 +63,11 @@ class PolicyTrainer:
         """Train on the rows; see the protocol.
 
         Raises:
-            DataError: no rows.
+            DataError: no rows, or rows that the objective cannot learn from.
+            EnvironmentFault: not even one row at once fits into memory.
         """
-        if not rows:
-            raise DataError("there are no rows to train on")
         settings = self._settings
+        _check(rows)
         steps = count_steps(len(rows), settings.batch_size, settings.epochs, settings.max_steps)
         batches = plan_batches([len(row.ids) for row in rows], settings.batch_size, steps, seed)
         optimiser = torch.optim.AdamW(
@@ -108,30 +77,32 @@ class PolicyTrainer:
             betas=BETAS,
             fused=True,
         )
+        micro_batch = MicroBatch(
+            state_folder.with_name(MICRO_BATCH_FILE), min(settings.micro_batch or len(rows), settings.batch_size)
+        )
         state = StateFile(state_folder, fingerprint(rows, replace(settings, save_steps=1), seed, cycle))
         if state.unreadable:
             self._events.notice(
                 f"the training state in {state_folder} cannot be read: this round of training starts again"
             )
         before = state.sample_before(self._weights)
-        progress = state.load(self._weights, optimiser)
+        progress = state.load(self._weights, optimiser, self._stepper.scaler)
         self._events.emit(EventType.PHASE_STARTED, cycle=cycle, phase="train", total=steps, done=progress.step)
         self._policy.model.train()
         started, shown = time.perf_counter() - progress.wall_s, 0.0
         while progress.step < steps:
+            batch = [rows[i] for i in batches[progress.step]]
             rate = learning_rate_at(
                 progress.step, steps, settings.learning_rate, settings.warmup_ratio, settings.schedule
             )
-            self._step(
-                [rows[i] for i in batches[progress.step]], optimiser, rate, derive(seed, progress.step), progress
-            )
+            result = self._step(batch, optimiser, rate, derive(seed, progress.step), cycle, progress, micro_batch)
             progress.wall_s = time.perf_counter() - started
             last = progress.step == steps
             if last or progress.wall_s - shown >= EVENT_SECONDS:
                 shown = progress.wall_s
-                self._report(progress, steps, rate, cycle)
+                self._report(progress, result, steps, rate, cycle)
             if not last and (self._stop.requested or progress.step % settings.save_steps == 0):
-                state.save(self._weights, optimiser, progress, before)
+                state.save(self._weights, optimiser, self._stepper.scaler, progress, before)
                 self._stop.check()
         self._policy.model.eval()
         self._events.emit(EventType.PHASE_FINISHED, cycle=cycle, phase="train", wall_s=progress.wall_s)
@@ -151,65 +122,54 @@ class PolicyTrainer:
         optimiser: torch.optim.Optimizer,
         rate: float,
         seed: int,
+        cycle: int,
         progress: Progress,
-    ) -> None:
-        torch.manual_seed(seed)
-        for group in optimiser.param_groups:
-            group["lr"] = rate
-        learnt = sum(sum(row.learn) for row in rows)
-        weight = sum(sum(row.learn) * row.weight for row in rows)
-        size = self._settings.micro_batch or len(rows)
-        total = 0.0
-        for start in range(0, len(rows), size):
-            part = sorted(rows[start : start + size], key=lambda row: len(row.ids))
-            with self._autocast():
-                loss = self._loss_sum(part) / weight
-            loss.backward()  # type: ignore[no-untyped-call]
-            total += float(loss.detach())
-        torch.nn.utils.clip_grad_norm_(list(self._weights.values()), self._settings.max_grad_norm)
-        optimiser.step()
-        optimiser.zero_grad(set_to_none=True)
+        micro_batch: MicroBatch,
+    ) -> StepResult:
+        result = self._gradients(rows, seed, cycle, progress.step, micro_batch)
+        if progress.step == 0 and self._settings.loss.objective != "raft" and (result.gap or 0) > NOTABLE_GAP:
+            self._events.notice(
+                f"the log-probabilities stored with the completions are {result.gap:.2g} a token from this model's: "
+                "was another temperature, precision or policy behind them? Importance ratios are off by as much"
+            )
+        self._stepper.move(optimiser, rate, self._settings.max_grad_norm)
         progress.step += 1
         progress.tokens += sum(len(row.ids) for row in rows)
-        progress.learnt_tokens += learnt
-        progress.loss_sum += total * learnt
-        progress.last_loss = total
+        progress.learnt_tokens += result.learnt
+        progress.loss_sum += result.loss * result.learnt
+        progress.last_loss = result.loss
+        return result
 
-    def _loss_sum(self, rows: Sequence[TrainingRow]) -> torch.Tensor:
-        """Weighted negative log-likelihood of the learnt tokens, summed over the batch: a float32 scalar."""
-        device, longest = self._policy.device, max(len(row.ids) for row in rows)
-        pad = self._policy.chat.pad_id
-        ids = torch.tensor([[*row.ids, *[pad] * (longest - len(row.ids))] for row in rows], device=device)
-        mask = None
-        if any(len(row.ids) != longest for row in rows):
-            mask = torch.tensor([[1] * len(row.ids) + [0] * (longest - len(row.ids)) for row in rows], device=device)
-        labels = torch.tensor(
-            [
-                [token if learn else IGNORED for token, learn in zip(row.ids, row.learn, strict=True)]
-                + [IGNORED] * (longest - len(row.ids))
-                for row in rows
-            ],
-            device=device,
-        )[:, 1:]
-        places = (labels != IGNORED).any(dim=0).nonzero()[:, 0]
-        inputs: dict[str, Any] = {"input_ids": ids, "attention_mask": mask, "use_cache": False}
-        if self._sliced:
-            logits = self._policy.model(**inputs, logits_to_keep=places).logits
-        else:
-            logits = self._policy.model(**inputs).logits[:, places]
-        losses = cross_entropy(
-            logits.float().flatten(0, 1), labels[:, places].flatten(), ignore_index=IGNORED, reduction="none"
-        )
-        weights = torch.tensor([row.weight for row in rows], device=device)
-        return (losses.view(len(rows), -1) * weights[:, None]).sum()
+    def _gradients(
+        self, rows: list[TrainingRow], seed: int, cycle: int, step: int, micro_batch: MicroBatch
+    ) -> StepResult:
+        """Gradients of a batch, with fewer rows at once whenever memory runs out."""
+        while True:
+            size = min(micro_batch.at(cycle, step), len(rows))
+            try:
+                return self._stepper.gradients(rows, size, seed)
+            except RuntimeError as error:
+                if not is_out_of_memory(error):
+                    raise
+            # Only here has the error, and with it every tensor of the failed pass, been let go of.
+            for weight in self._weights.values():
+                weight.grad = None
+            if self._policy.device.type == "cuda":
+                torch.cuda.empty_cache()
+            fewer = micro_batch.halve(cycle, step, size)
+            if fewer is None:
+                longest = max(len(row.ids) for row in rows)
+                raise EnvironmentFault(
+                    f"memory ran out at step {step + 1} with one row of {longest} tokens at once: lower --max-length, "
+                    "give --gradient-checkpointing, or train an adapter (--tuning lora or qlora)"
+                )
+            self._events.notice(
+                f"memory ran out at step {step + 1} with {size} rows at once: from here on {fewer} at once, which "
+                f"gives the same gradients in more time; --micro-batch {fewer} has that from the start"
+            )
 
-    def _autocast(self) -> AbstractContextManager[None]:
-        if self._policy.autocast is None:
-            return nullcontext()
-        context: AbstractContextManager[None] = torch.autocast(self._policy.device.type, self._policy.autocast)
-        return context
-
-    def _report(self, progress: Progress, steps: int, rate: float, cycle: int) -> None:
+    def _report(self, progress: Progress, result: StepResult, steps: int, rate: float, cycle: int) -> None:
+        extra = {"logprob_gap": result.gap, "divergence": result.divergence}
         self._events.emit(
             EventType.STEP,
             cycle=cycle,
@@ -219,12 +179,23 @@ class PolicyTrainer:
             loss=progress.last_loss,
             learning_rate=rate,
             tokens_per_s=progress.tokens / progress.wall_s if progress.wall_s else None,
+            **{name: value for name, value in extra.items() if value is not None},
         )
 
 
-def _slices_logits(model: Any) -> bool:
-    inner = model.get_base_model() if "peft_config" in vars(model) else model
-    return "logits_to_keep" in inspect.signature(inner.forward).parameters
+def _check(rows: Sequence[TrainingRow]) -> None:
+    if not rows:
+        raise DataError("there are no rows to train on")
+    for row in rows:
+        if row.old_logprobs and len(row.old_logprobs) != sum(row.learn):
+            raise DataError(
+                f"a row learns {sum(row.learn)} tokens and brings {len(row.old_logprobs)} log-probabilities; "
+                "each learnt token needs its own"
+            )
+        if row.weight < 0 and not row.old_logprobs:
+            raise DataError(
+                f"a row of weight {row.weight} brings no log-probabilities: moving away from it has no bound without"
+            )
 
 
 def _relative_change(before: torch.Tensor, after: torch.Tensor) -> float:

@@ -1,0 +1,131 @@
+"""One optimiser step: a batch in as many parts as memory wants, its gradient normalised by the tokens of the whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import NamedTuple
+
+import torch
+
+from halo_forge.core.errors import ConfigError
+from halo_forge.core.protocols import TrainingRow
+from halo_forge.models.load import Policy
+from halo_forge.training.layout import Layout, lay_out
+from halo_forge.training.logprobs import TokenScorer, keeps_rows_apart
+from halo_forge.training.objectives import OBJECTIVES, LearntTokens, divergence
+from halo_forge.training.reference import Reference
+from halo_forge.training.settings import LossSettings
+
+
+class StepResult(NamedTuple):
+    """What a step found.
+
+    Args:
+        loss: mean over the learnt tokens of the batch.
+        learnt: those tokens.
+        gap: mean distance between the log-probabilities that drawn tokens came with and those of now; None without.
+        divergence: mean k3 estimate of the divergence from the start model, None unless asked for.
+    """
+
+    loss: float
+    learnt: int
+    gap: float | None
+    divergence: float | None
+
+
+class Stepper:
+    """Computes gradients of batches, and moves the weights."""
+
+    def __init__(
+        self, policy: Policy, settings: LossSettings, reference: Reference | None = None, *, packed: bool = False
+    ) -> None:
+        self._policy = policy
+        self._settings = settings
+        self._reference = reference
+        self._packed = packed
+        self._scorer = TokenScorer(policy)
+        if packed and not keeps_rows_apart(policy.model):
+            raise ConfigError(
+                "--packing does not go with this model and its attention here: packed rows would see one another; "
+                "leave it out"
+            )
+        self.weights: Mapping[str, torch.nn.Parameter] = {
+            n: p for n, p in policy.model.named_parameters() if p.requires_grad
+        }
+        self.scaler = torch.amp.GradScaler(policy.device.type, enabled=policy.autocast == torch.float16)
+
+    def gradients(self, rows: Sequence[TrainingRow], size: int, seed: int) -> StepResult:
+        """Leave the gradient of a batch in the weights.
+
+        Args:
+            size: rows in memory at once; any gives the same sum, up to rounding.
+            seed: of the dropout.
+        """
+        torch.manual_seed(seed)
+        learnt = sum(sum(row.learn) for row in rows)
+        ordered = sorted(rows, key=lambda row: len(row.ids))
+        sums = torch.zeros(4, device=self._policy.device)
+        for start in range(0, len(ordered), size):
+            loss, *others = self.loss_sums(ordered[start : start + size])
+            self.scaler.scale(loss / learnt).backward()  # type: ignore[no-untyped-call]
+            sums += torch.stack([loss.detach(), *others])
+        total, drawn, gap, away = sums.tolist()
+        return StepResult(
+            total / learnt,
+            learnt,
+            gap / drawn if drawn else None,
+            away / drawn if drawn and self._reference else None,
+        )
+
+    def loss_sums(self, rows: Sequence[TrainingRow]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Loss summed over the learnt tokens of some rows, and without gradients the other sums of a step.
+
+        Returns:
+            Loss with its gradient, drawn tokens, their distance from the old log-probabilities, their divergence from
+            the start model; float32 scalars.
+        """
+        device = self._policy.device
+        layout = lay_out(rows, self._policy.chat.pad_id, packed=self._packed).to(device)
+        tokens, temperatures = self._tokens(rows, layout)
+        with self._autocast():
+            if self._reference is not None:
+                with self._reference.in_place(self._policy):
+                    tokens = tokens._replace(reference=self._scorer(layout, temperatures))
+            tokens = tokens._replace(logprobs=self._scorer(layout, temperatures))
+        loss = OBJECTIVES[self._settings.objective](tokens, self._settings.clip_range)
+        away = torch.zeros((), device=device)
+        if tokens.reference is not None:
+            away = divergence(tokens)
+            loss = loss + self._settings.kl_coefficient * away
+        gap = torch.where(tokens.drawn, (tokens.logprobs.detach() - tokens.old).abs(), 0.0).sum()
+        return loss, tokens.drawn.sum(), gap, away.detach()
+
+    def _tokens(self, rows: Sequence[TrainingRow], layout: Layout) -> tuple[LearntTokens, torch.Tensor | None]:
+        """What comes with the learnt tokens, and the temperatures at which the objective compares probabilities."""
+        device, count = layout.ids.device, len(layout.targets)
+        drawn = torch.tensor([bool(row.old_logprobs) for row in rows], device=device)[layout.rows]
+        old = torch.zeros(count, device=device)
+        old[drawn] = torch.tensor([value for row in rows for value in row.old_logprobs], device=device)
+        weights = torch.tensor([row.weight for row in rows], device=device)[layout.rows]
+        temperatures = None
+        if self._settings.objective != "raft" and any(row.temperature != 1 for row in rows if row.old_logprobs):
+            each = [row.temperature if row.old_logprobs else 1.0 for row in rows]
+            temperatures = torch.tensor(each, device=device)[layout.rows]
+        return LearntTokens(torch.empty(0), weights, old, drawn), temperatures
+
+    def _autocast(self) -> AbstractContextManager[None]:
+        if self._policy.autocast is None:
+            return nullcontext()
+        context: AbstractContextManager[None] = torch.autocast(self._policy.device.type, self._policy.autocast)
+        return context
+
+    def move(self, optimiser: torch.optim.Optimizer, rate: float, max_grad_norm: float) -> None:
+        """Let the optimiser use the gradients, and clear them."""
+        for group in optimiser.param_groups:
+            group["lr"] = rate
+        self.scaler.unscale_(optimiser)
+        torch.nn.utils.clip_grad_norm_(list(self.weights.values()), max_grad_norm)
+        self.scaler.step(optimiser)
+        self.scaler.update()
+        optimiser.zero_grad(set_to_none=True)
