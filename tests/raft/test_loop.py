@@ -14,13 +14,13 @@ from halo_forge.core.errors import ConfigError, DataError, Interrupted, ModelErr
 from halo_forge.core.events import Event, EventType, read_events
 from halo_forge.core.protocols import TrainingRow
 from halo_forge.core.types import Completion, Prompt
-from halo_forge.raft.loop import choose_best, completed_cycles, plan_raft, train_raft
+from halo_forge.raft.loop import completed_cycles, plan_raft, train_raft
 from halo_forge.rollout.decision import Decision
 from halo_forge.rollout.metrics import measure
 from halo_forge.rollout.records import read_records, read_rollouts
 from halo_forge.rollout.sketch import sketch
 from halo_forge.runs.run_dir import Run
-from halo_forge.runs.summary import CycleSummary
+from halo_forge.runs.summary import RaftSummary
 
 
 @pytest.fixture
@@ -256,18 +256,6 @@ def test_training_on_programs_that_fail_their_tests_is_said(
     assert any("1 prompts have tests" in notice for notice in notices) is said
 
 
-def test_the_best_cycle_is_the_earliest_of_equals(make_rollout: Callable[..., Any]) -> None:
-    def cycle(number: int, *rewards: float) -> CycleSummary:
-        rollouts = [make_rollout(f"p{i}", reward=reward) for i, reward in enumerate(rewards)]
-        return CycleSummary(cycle=number, holdout=measure(sketch(rollouts)))
-
-    cycles = [cycle(0, 0.0, 0.0), cycle(1, 1.0, 0.0), cycle(2, 1.0, 1.0), cycle(3, 1.0, 1.0), cycle(4, 1.0, 0.0)]
-    assert choose_best(cycles)[0] == 2
-    worse = [cycle(0, 1.0, 1.0), cycle(1, 1.0, 0.0)]
-    number, why = choose_best(worse)
-    assert number == 1 and "no more than the start model's 1.000" in why
-
-
 def test_summaries_of_cycles_survive_a_torn_line(
     configure: Callable[..., Loaded[RaftTrainConfig]], make_prompt: Callable[..., Prompt]
 ) -> None:
@@ -278,3 +266,93 @@ def test_summaries_of_cycles_survive_a_torn_line(
     assert [c.cycle for c in completed_cycles(loaded.config.output)] == [0, 1]
     again = train_raft(loaded, engine_factory=ToyEngine)
     assert [c.cycle for c in again.cycles] == [0, 1, 2]
+
+
+Configure = Callable[..., Loaded[RaftTrainConfig]]
+
+
+@pytest.fixture
+def guarded(configure: Configure, tmp_path: Path) -> Configure:
+    """A run with enough held-out prompts to prove a gain."""
+    prompts = tmp_path / "many.jsonl"
+    rows = [{"id": f"p{i}", "prompt": f"double n ({i})", "entry_point": "f"} for i in range(44)]
+    prompts.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+    def make(**changes: Any) -> Loaded[RaftTrainConfig]:
+        return configure(**{"prompts": prompts, "holdout_fraction": 0.5, "cycles": 6, **changes})
+
+    return make
+
+
+def test_a_run_that_gains_nothing_more_stops_well_and_stays_stopped(guarded: Configure, tmp_path: Path) -> None:
+    heard: list[Event] = []
+    summary = train_raft(guarded(), (heard.append,), ToyEngine)
+    assert [c.holdout.pass_at["1"].value for c in summary.cycles if c.holdout][2:] == [1.0, 1.0, 1.0]
+    assert (summary.best_cycle, len(summary.cycles)) == (2, 5)
+    assert summary.stopped is not None
+    assert "the last 2 cycles brought no proven gain over cycle 2 on 22 held-out prompts" in summary.stopped
+    said = [e for e in heard if "stopped after cycle 4 of 6" in str(e.m.get("message"))]
+    assert [event.cycle for event in said] == [4]
+    assert heard[-1].type is EventType.RUN_FINISHED
+    events = (tmp_path / "out" / "events.jsonl").read_bytes()
+    for same in (guarded(), guarded(cycles=9), guarded(patience=1)):
+        assert train_raft(same, engine_factory=always("unused")) == summary
+    assert (tmp_path / "out" / "events.jsonl").read_bytes() == events
+    longer = train_raft(guarded(patience=3), engine_factory=ToyEngine)
+    straight = train_raft(guarded(patience=3, output=tmp_path / "straight"), engine_factory=ToyEngine)
+    assert len(longer.cycles) == 6
+    assert figures(longer) == figures(straight)
+    assert len(train_raft(guarded(patience=0), engine_factory=ToyEngine).cycles) == 7
+
+
+def figures(summary: RaftSummary) -> list[object]:
+    cycles = [(c.rollouts, c.holdout, c.kept, c.length_drift) for c in summary.cycles]
+    return [cycles, summary.best_cycle, summary.chosen_by, summary.stopped]
+
+
+def test_an_interrupted_run_stops_where_a_whole_one_does(guarded: Configure, tmp_path: Path) -> None:
+    whole = train_raft(guarded(output=tmp_path / "whole"), engine_factory=ToyEngine)
+    total = sum(1 for _ in read_events(tmp_path / "whole" / "events.jsonl"))
+    for at in range(total // 2, total - 1, max(1, total // 12)):
+        output, count = tmp_path / f"stopped{at}", iter(range(total * 4))
+
+        def stop(event: Event, count: Any = count, at: int = at) -> None:
+            if next(count) == at:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            train_raft(guarded(output=output), (stop,), ToyEngine)
+        assert figures(train_raft(guarded(output=output), engine_factory=ToyEngine)) == figures(whole), at
+
+
+def test_an_old_summary_is_not_taken_for_that_of_later_cycles(
+    configure: Callable[..., Loaded[RaftTrainConfig]], tmp_path: Path
+) -> None:
+    train_raft(configure(cycles=1), engine_factory=ToyEngine)
+    old = (tmp_path / "out" / "summary.json").read_bytes()
+    longer = train_raft(configure(cycles=2), engine_factory=ToyEngine)
+    (tmp_path / "out" / "summary.json").write_bytes(old)  # killed after cycle 2, before it was published
+    again = train_raft(configure(cycles=2), engine_factory=ToyEngine)
+    assert figures(again) == figures(longer)
+
+
+def test_patience_on_few_prompts_does_not_apply_and_is_said(
+    configure: Callable[..., Loaded[RaftTrainConfig]],
+) -> None:
+    heard: list[Event] = []
+    summary = train_raft(configure(cycles=4, patience=1), (heard.append,), always(RIGHT))
+    assert (len(summary.cycles), summary.stopped) == (5, None)
+    assert any("4 held-out prompts are too few" in str(event.m.get("message")) for event in heard)
+
+
+def test_a_finished_cycle_says_how_its_answers_are(configure: Callable[..., Loaded[RaftTrainConfig]]) -> None:
+    heard: list[Event] = []
+    summary = train_raft(configure(cycles=1), (heard.append,), ToyEngine)
+    start, first = (e.m for e in heard if e.type is EventType.CYCLE_FINISHED)
+    drawn, held = summary.cycles[1].rollouts, summary.cycles[1].holdout
+    assert drawn is not None and held is not None and "pass_at_4" not in start
+    assert (first["pass_at_4"], first["holdout_pass_at_4"]) == (drawn.pass_at["4"].value, held.pass_at["4"].value)
+    assert (first["distinct_2"], first["entropy"]) == (drawn.distinct["2"], drawn.entropy.value)
+    assert (first["truncated_share"], first["unverifiable_share"]) == (0.0, 0.0)
+    before = summary.cycles[0].holdout
+    assert before is not None and first["length_drift"] == held.mean_tokens / before.mean_tokens - 1

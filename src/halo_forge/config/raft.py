@@ -11,6 +11,7 @@ from halo_forge.config.objective import LEARNS_FROM_WRONG, ObjectiveOptions
 from halo_forge.config.options import option
 from halo_forge.config.shared import (
     DATA,
+    GUARDS,
     MODEL,
     SAMPLING,
     SELECTION,
@@ -68,6 +69,14 @@ class RaftTrainConfig(RunOptions, LoadingOptions, SamplingOptions, VerifierOptio
     epochs: float = option(1.0, "Passes over the kept completions a cycle.", section=TRAINING, gt=0)
     lr_decay: float = option(
         1.0, "Factor on the learning rate from one cycle to the next.", section=TRAINING, gt=0, le=1
+    )
+
+    patience: int = option(
+        2,
+        "Stop after this many cycles in a row without a proven gain on the held-out prompts; 0 runs all cycles.",
+        section=GUARDS,
+        ge=0,
+        resumable=True,
     )
 
     @model_validator(mode="after")

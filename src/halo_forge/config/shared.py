@@ -10,8 +10,8 @@ from pydantic import JsonValue
 from halo_forge.config.options import CommandConfig, option
 
 MODEL, DATA, SAMPLING, VERIFICATION = "Model", "Data", "Sampling", "Verification"
-SELECTION, TRAINING, LORA, RUN = "Selection", "Training", "LoRA", "Run"
-SECTIONS = (MODEL, DATA, SAMPLING, VERIFICATION, SELECTION, TRAINING, LORA, RUN)
+SELECTION, TRAINING, LORA, GUARDS, RUN = "Selection", "Training", "LoRA", "Guards", "Run"
+SECTIONS = (MODEL, DATA, SAMPLING, VERIFICATION, SELECTION, TRAINING, LORA, GUARDS, RUN)
 
 Dtype = Literal["auto", "float32", "bfloat16", "float16"]
 

@@ -22,6 +22,7 @@ RAFT: Settings = {
     "verifier": "gcc",
     "temperature": 1.0,
     "cycles": 4,
+    "patience": 0,  # all arms take the same number of cycles
     "samples_per_prompt": 8,
     "holdout_fraction": 0.2,
     "reward_threshold": 1.0,

@@ -79,7 +79,6 @@ class Cycle:
                     "seconds": {**summary.seconds, "evaluate": measured.timing.wall_s},
                 }
             )
-        self._announce(summary)
         return summary
 
     def _collect(self, name: str, phase: str, prompts: Sequence[Prompt], policy: int) -> Collected:
@@ -217,18 +216,6 @@ class Cycle:
                 f"to take about {LEAST_STEPS} steps"
             )
         return min(asked, fitting)
-
-    def _announce(self, summary: CycleSummary) -> None:
-        drawn, held = summary.rollouts, summary.holdout
-        self.run.events.emit(
-            EventType.CYCLE_FINISHED,
-            cycle=self.number,
-            pass_at_1=drawn.pass_at["1"].value if drawn else None,
-            compile_rate=drawn.compile_rate.value if drawn else None,
-            kept=summary.kept,
-            holdout_pass_at_1=held.pass_at["1"].value if held else None,
-            holdout_compile_rate=held.compile_rate.value if held else None,
-        )
 
 
 def _measure(rollouts: Sequence[Sketch], config: RaftTrainConfig) -> Metrics:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from halo_forge.config.load import Loaded
 from halo_forge.config.raft import RaftTrainConfig
@@ -21,10 +21,14 @@ from halo_forge.core.types import Prompt
 from halo_forge.data import Split, load_conversations, load_prompts, split_holdout
 from halo_forge.models.check import check_model
 from halo_forge.models.resolve import ModelRef, resolve_model
+from halo_forge.raft.best import choose_best
 from halo_forge.raft.cycle import Cycle
 from halo_forge.raft.engine import Engine, open_engine
+from halo_forge.raft.guards import LEAST_PROMPTS, HeldOut, length_drift, notices, stand, why_stop
 from halo_forge.rollout.checking import Checker, open_checker
+from halo_forge.rollout.metrics import by_prompt, pass_values
 from halo_forge.rollout.records import append_records, read_records, write_atomically
+from halo_forge.rollout.rollout_file import RolloutFile
 from halo_forge.runs.launch import InputFile, Judge, LaunchContext, hash_file
 from halo_forge.runs.plan import Plan
 from halo_forge.runs.run_dir import CYCLES_FILE, SUMMARY_FILE, Run, check_output, open_run, read_checkpoint
@@ -61,8 +65,8 @@ def train_raft(
         run.write_prompts([*split.train, *split.holdout])
         for notice in _notices(config, split, overlong):
             run.events.notice(notice)
-        cycles = _run_cycles(run, config, split, work.start, checker, engine_factory or _local_engine)
-        return _publish(run, config, split, work.start, checker, cycles)
+        ran = _run_cycles(run, config, split, work.start, checker, engine_factory or _local_engine)
+        return _publish(run, config, split, work.start, checker, ran)
 
 
 def plan_raft(loaded: Loaded[RaftTrainConfig]) -> Plan:
@@ -128,6 +132,11 @@ def _notices(config: RaftTrainConfig, split: Split, overlong: frozenset[str]) ->
             f"{len(overlong)} prompts are left out: they fill the model's context and leave no room for an answer "
             f"(such as {min(overlong)})"
         )
+    if config.patience and 0 < len(split.holdout) < LEAST_PROMPTS:
+        yield (
+            f"{len(split.holdout)} held-out prompts are too few to tell a standstill from chance (it takes "
+            f"{LEAST_PROMPTS}): --patience {config.patience} does not apply, and all cycles are run"
+        )
     if config.holdout_fraction and not split.holdout:
         yield f"{len(split.train)} prompts are too few to hold some out: the last cycle is published, not the best"
     if config.learns_from_wrong:
@@ -144,14 +153,42 @@ def _notices(config: RaftTrainConfig, split: Split, overlong: frozenset[str]) ->
 
 
 def _finished(config: RaftTrainConfig) -> RaftSummary | None:
-    summary = config.output / SUMMARY_FILE
-    if len(completed_cycles(config.output)) <= config.cycles or not summary.is_file():
+    """Return the summary if it is of all cycles on disk and no other is to follow."""
+    file = config.output / SUMMARY_FILE
+    if not file.is_file():
         return None
-    return RaftSummary.model_validate_json(summary.read_bytes())
+    summary, done = RaftSummary.model_validate_json(file.read_bytes()), completed_cycles(config.output)
+    if len(summary.cycles) < len(done):
+        return None
+    if len(done) > config.cycles:
+        return summary
+    held_out = [_held_out(config, number) for number in range(len(done))]
+    stopped = why_stop(stand(held_out, config.seed), config.patience)
+    return summary if stopped and summary.stopped else None
+
+
+def _held_out(config: RaftTrainConfig, cycle: int) -> HeldOut:
+    groups = by_prompt(RolloutFile(config.output / "rollouts" / f"holdout_{cycle}.jsonl").sketches())
+    k = config.samples_per_prompt
+    return HeldOut(pass_values(groups, 1), pass_values(groups, k), k)
 
 
 def _local_engine(ref: ModelRef, config: RaftTrainConfig, run: Run) -> Engine:
     return open_engine(ref, config, run.events, run.stop)
+
+
+class _Ran(NamedTuple):
+    """What the cycles came to.
+
+    Args:
+        cycles: the start model's first.
+        held_out: of the same cycles.
+        stopped: why there are fewer than asked for.
+    """
+
+    cycles: list[CycleSummary]
+    held_out: list[HeldOut]
+    stopped: str | None
 
 
 def _run_cycles(
@@ -161,20 +198,47 @@ def _run_cycles(
     start: ModelRef,
     checker: Checker,
     engine_factory: EngineFactory,
-) -> list[CycleSummary]:
+) -> _Ran:
     run.drop_torn(CYCLES_FILE)
     done = completed_cycles(run.path)
+    held_out = [_held_out(config, number) for number in range(len(done))]
     trained = max((n for n in range(1, len(done) + 1) if read_checkpoint(run.checkpoint(n))), default=0)
     ref = resolve_model(str(run.checkpoint(trained))) if trained else start
     engine = engine_factory(ref, config, run)
     for number in range(len(done), config.cycles + 1):
+        if stopped := why_stop(stand(held_out, config.seed), config.patience):
+            run.events.notice(f"stopped after cycle {number - 1} of {config.cycles}: {stopped}", cycle=number - 1)
+            return _Ran(done, held_out, stopped)
         begun = time.perf_counter()
         steps = sum(cycle.training.steps for cycle in done if cycle.training)
         cycle = Cycle(number, run, config, split.train, split.holdout, engine, checker, steps).finish()
-        done.append(cycle.model_copy(update={"seconds": {**cycle.seconds, "all": time.perf_counter() - begun}}))
+        held_out.append(_held_out(config, number))
+        seconds = {**cycle.seconds, "all": time.perf_counter() - begun}
+        done.append(cycle.model_copy(update={"seconds": seconds, "length_drift": length_drift([*done, cycle])}))
+        _announce(run, done[-1])
+        for notice in notices(done, held_out, config.seed):
+            run.events.notice(notice)
         append_records(run.path / CYCLES_FILE, done[-1:])
         run.stop.check()
-    return done
+    return _Ran(done, held_out, None)
+
+
+def _announce(run: Run, cycle: CycleSummary) -> None:
+    drawn, held = cycle.rollouts, cycle.holdout
+    figures: dict[str, Any] = {}
+    for prefix, metrics in (("", drawn), ("holdout_", held)):
+        figures |= {f"{prefix}pass_at_{k}": e.value for k, e in metrics.pass_at.items()} if metrics else {}
+        figures[f"{prefix}pass_at_1"] = metrics.pass_at["1"].value if metrics else None
+        figures[f"{prefix}compile_rate"] = metrics.compile_rate.value if metrics else None
+        if metrics:
+            figures |= {f"{prefix}distinct_{n}": share for n, share in metrics.distinct.items()}
+            figures[f"{prefix}entropy"] = metrics.entropy.value
+            figures[f"{prefix}mean_tokens"] = metrics.mean_tokens
+            figures[f"{prefix}unverifiable_share"] = metrics.unverifiable_share
+            figures[f"{prefix}truncated_share"] = metrics.truncated_share
+    run.events.emit(
+        EventType.CYCLE_FINISHED, cycle=cycle.cycle, kept=cycle.kept, length_drift=cycle.length_drift, **figures
+    )
 
 
 def _publish(
@@ -183,9 +247,9 @@ def _publish(
     split: Split,
     start: ModelRef,
     checker: Checker,
-    cycles: Sequence[CycleSummary],
+    ran: _Ran,
 ) -> RaftSummary:
-    best, why = choose_best(cycles)
+    best, why = choose_best(ran.cycles, ran.held_out, config.seed)
     partial = run.path / "final_model.partial"
     shutil.rmtree(partial, ignore_errors=True)
     shutil.copytree(run.checkpoint(best), partial, copy_function=_link_or_copy)
@@ -200,38 +264,14 @@ def _publish(
         seed=config.seed,
         prompts=len(split.train),
         holdout_prompts=len(split.holdout),
-        cycles=tuple(cycles),
+        cycles=tuple(ran.cycles),
         best_cycle=best,
         chosen_by=why,
-        wall_s=sum(cycle.seconds.get("all", 0.0) for cycle in cycles),
+        stopped=ran.stopped,
+        wall_s=sum(cycle.seconds.get("all", 0.0) for cycle in ran.cycles),
     )
     write_atomically(run.path / SUMMARY_FILE, summary.model_dump_json(indent=2) + "\n")
     return summary
-
-
-def choose_best(cycles: Sequence[CycleSummary]) -> tuple[int, str]:
-    """Pick the cycle with the highest pass@1 on the held-out slice, the earliest of equals; else the last cycle.
-
-    Args:
-        cycles: all cycles, the start model's first.
-
-    Returns:
-        The cycle's number, 1 or more, and why it was chosen.
-    """
-    measured = [
-        (cycle.holdout.pass_at["1"].value, cycle.cycle)
-        for cycle in cycles
-        if cycle.cycle > 0 and cycle.holdout is not None and cycle.holdout.pass_at["1"].value is not None
-    ]
-    if not measured:
-        return cycles[-1].cycle, "the last cycle: no prompts were held out to choose by"
-    best = max(value for value, _ in measured if value is not None)
-    number = next(number for value, number in measured if value == best)
-    start = cycles[0].holdout.pass_at["1"].value if cycles[0].holdout else None
-    why = f"highest pass@1 on the held-out slice, {best:.3f}"
-    if start is not None:
-        why += f" (start model {start:.3f})" if best > start else f", no more than the start model's {start:.3f}"
-    return number, why
 
 
 def _link_or_copy(source: str, target: str) -> None:

@@ -169,7 +169,7 @@ def measure(rollouts: Sequence[Sketch], ks: Sequence[int] = (1,), seed: int = 0)
 def distinct_n(groups: Iterable[Sequence[Sketch]]) -> dict[str, float]:
     """Distinct-n: different windows of n tokens over all windows, in a prompt's completions; the mean over prompts.
 
-    Li et al. 2016 (arXiv 1510.03055, section 5.2) take one count over all outputs and divide by tokens. Over windows it
+    Li et al. 2016 (arXiv 1510.03055) take one count over all outputs and divide by tokens. Over windows it
     reaches 1, and prompt by prompt neither the number of prompts nor their likeness enters. It still falls with more or
     longer completions a prompt, so it compares sets drawn alike.
 

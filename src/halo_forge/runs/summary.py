@@ -44,6 +44,7 @@ class CycleSummary(Record):
         threshold: the reward threshold in force.
         holdout: figures on the held-out slice after the cycle's training, if there is a slice.
         reuse: where the verdicts on the drawn completions came from, as far as the last attempt judged them.
+        length_drift: mean tokens a completion over those at the start, minus 1; see `raft.guards`.
         seconds: phase -> seconds on the clock (`generate`, `verify`, `collect`, `train`, `evaluate`).
     """
 
@@ -54,6 +55,7 @@ class CycleSummary(Record):
     training: TrainingFigures | None = None
     holdout: Metrics | None = None
     reuse: Reuse | None = None
+    length_drift: float | None = None
     seconds: dict[str, float] = {}
 
 
@@ -76,6 +78,7 @@ class RaftSummary(Record):
     Args:
         best_cycle: the cycle published as `final_model`.
         chosen_by: why that one, in words.
+        stopped: why it took fewer cycles than asked for, in words; None if it took all.
     """
 
     kind: Literal["raft"] = "raft"
@@ -89,6 +92,7 @@ class RaftSummary(Record):
     cycles: tuple[CycleSummary, ...]
     best_cycle: int
     chosen_by: str
+    stopped: str | None = None
     wall_s: float
 
 
