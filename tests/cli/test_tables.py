@@ -102,6 +102,23 @@ def test_raft_has_a_row_a_cycle_and_says_which_was_published() -> None:
     assert "Published as final_model: cycle 1. Why: highest pass@1" in words(text)
 
 
+def test_raft_shows_how_the_answers_are() -> None:
+    held = metrics(0.375, ks=(1, 8))
+    start = RAFT.cycles[0].model_copy(update={"holdout": held})
+    drifted = RAFT.cycles[1].model_copy(update={"holdout": held, "length_drift": -0.125})
+    text = shown(show_raft, RAFT.model_copy(update={"cycles": (start, drifted)}), width=100)
+    rows = [words(line) for line in text.splitlines()]
+    assert "cycle pass@8 entropy distinct-2 tokens drift cut unverifiable" in rows
+    assert "start 37.5% 0.500 0.300 48.2 – 0.9% 0.0%" in rows
+    assert "1 37.5% 0.500 0.300 48.2 -12% 0.9% 0.0%" in rows
+
+
+def test_raft_says_why_it_stopped() -> None:
+    assert "Stopped after" not in shown(show_raft, RAFT)
+    stopped = RAFT.model_copy(update={"stopped": "the last 2 cycles brought no proven gain"})
+    assert "Stopped after cycle 2: the last 2 cycles brought no proven gain." in words(shown(show_raft, stopped))
+
+
 def test_raft_says_what_could_not_be_verified() -> None:
     text = words(shown(show_raft, RAFT))
     assert "cycle 1, drawn: 10 completions could not be verified and count neither way: sandbox: no memory" in text

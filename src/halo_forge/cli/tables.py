@@ -66,6 +66,7 @@ def show_raft(summary: RaftSummary, console: Console) -> None:
     console.print(reached)
     write_line(console, f"* published. Drawn: on training prompts, before the cycle trained. {INTERVALS}", "dim")
     console.print(did)
+    _show_answers(summary, console)
     for cycle in summary.cycles:
         name = "start model" if cycle.cycle == 0 else f"cycle {cycle.cycle}"
         if cycle.rollouts is not None:
@@ -76,10 +77,37 @@ def show_raft(summary: RaftSummary, console: Console) -> None:
             write_line(console, f"{name}, verdicts on what was drawn: {origin(cycle.reuse)}")
     drawn = {f"cycle {cycle.cycle}": cycle.rollouts for cycle in summary.cycles if cycle.rollouts is not None}
     _show_stages({name: drawn[name] for name in (*list(drawn)[:1], *list(drawn)[1:][-1:])}, console)
+    if summary.stopped is not None:
+        write_line(console, f"Stopped after cycle {summary.cycles[-1].cycle}: {summary.stopped}.", "yellow")
     best = "the start model" if summary.best_cycle == 0 else f"cycle {summary.best_cycle}"
     style = "bold green" if _beats_start(summary) else "bold yellow"
     write_line(console, f"Published as final_model: {best}. Why: {summary.chosen_by}.", style)
     write_line(console, f"Took {duration(summary.wall_s)}, seed {summary.seed}.")
+
+
+def _show_answers(summary: RaftSummary, console: Console) -> None:
+    where = "held out" if summary.holdout_prompts else "drawn"
+    measured = [(c, c.holdout if summary.holdout_prompts else c.rollouts) for c in summary.cycles]
+    found = [(cycle, metrics) for cycle, metrics in measured if metrics is not None]
+    if not found:
+        return
+    k = max(map(int, found[0][1].pass_at))
+    columns = (f"pass@{k}", "entropy", "distinct-2", "tokens", "drift", "cut", "unverifiable")
+    table = column_table(f"How the answers are, {where}", "cycle", *columns)
+    for cycle, metrics in found:
+        entropy, distinct = metrics.entropy.value, metrics.distinct.get("2")
+        table.add_row(
+            "start" if cycle.cycle == 0 else str(cycle.cycle),
+            percent(metrics.pass_at[str(k)].value),
+            NONE if entropy is None else f"{entropy:.3f}",
+            NONE if distinct is None else f"{distinct:.3f}",
+            f"{metrics.mean_tokens:,.1f}",
+            NONE if cycle.length_drift is None else f"{cycle.length_drift:+.0%}",
+            percent(metrics.truncated_share),
+            percent(metrics.unverifiable_share),
+        )
+    console.print(table)
+    write_line(console, "Entropy in nats a token, at the sampling temperature. Drift: of the tokens.", "dim")
 
 
 def show_benchmark(summary: BenchmarkSummary, console: Console) -> None:

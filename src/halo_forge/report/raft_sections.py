@@ -67,6 +67,8 @@ def _rates(view: RaftView, plots: Path) -> Section:
     if view.summary is not None:
         published = view.summary.best_cycle
         text.append(f"Published: cycle {published} ({visible(view.summary.chosen_by)}).")
+        if view.summary.stopped is not None:
+            text.append(f"Stopped after cycle {view.summary.cycles[-1].cycle}: {visible(view.summary.stopped)}.")
     if not held:
         text.append("There are no figures on held-out prompts, so only the training prompts are shown.")
     alt = " ".join(_pass_by_cycle(name, pairs) for name, pairs in (("held-out", held), ("training", drawn)) if pairs)
@@ -97,7 +99,33 @@ def _cycles(view: RaftView, drawn: list[_Drawn]) -> Section:
         ("Cycle", "Drawn", "Unverifiable", "Truncated", "Threshold", "Kept", "Steps", "Mean loss", "Weight change"),
         tuple(_trained_row(*d) for d in drawn),
     )
-    return Section("All cycles", tables=(measured, trained) if drawn else (measured,))
+    answers = Table(
+        "How the answers are",
+        ("Cycle", "Prompts", "pass@k", "Entropy", "Distinct-2", "Mean tokens", "Drift", "Truncated", "Unverifiable"),
+        tuple(
+            _answer_row(c, where, metrics)
+            for c in rated
+            for where, metrics in (("training", c.rollouts), ("held-out", c.holdout))
+            if metrics is not None
+        ),
+    )
+    return Section("All cycles", tables=(measured, trained, answers) if drawn else (measured, answers))
+
+
+def _answer_row(cycle: CycleSummary, where: str, metrics: Metrics) -> tuple[str, ...]:
+    k = max(map(int, metrics.pass_at))
+    drift = cycle.length_drift if where == "held-out" or cycle.holdout is None else None
+    return (
+        _name(cycle),
+        where,
+        f"k = {k}: {percent(metrics.pass_at[str(k)].value)}",
+        number(metrics.entropy.value, 3),
+        number(metrics.distinct.get("2"), 3),
+        f"{metrics.mean_tokens:,.0f}",
+        NONE if drift is None else f"{drift:+.0%}",
+        percent(metrics.truncated_share),
+        percent(metrics.unverifiable_share),
+    )
 
 
 def _name(cycle: CycleSummary) -> str:
