@@ -52,6 +52,36 @@ def nano_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def terse_model(nano_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny model, taught to answer with a few tokens and to end its turn, made once a session."""
+    from halo_forge.config.shared import LoadingOptions
+    from halo_forge.config.tuning import TuningOptions
+    from halo_forge.core.events import EventLog
+    from halo_forge.core.stop import StopRequest
+    from halo_forge.core.types import Checkpoint
+    from halo_forge.models.load import load_policy
+    from halo_forge.models.resolve import ModelRef
+    from halo_forge.models.save import save_checkpoint
+    from halo_forge.training.trainer import PolicyTrainer, TrainSettings
+
+    folder = tmp_path_factory.mktemp("terse")
+    loading = LoadingOptions(device="cpu", dtype="float32", threads=1)
+    policy = load_policy(ModelRef(str(nano_model)), loading, TuningOptions(tuning="full"))
+    answers = ("int f;", "return n * 2;", "int f(int n);", "n + n")
+    rows = [
+        policy.chat.conversation_row(
+            [Message(role="user", content=f"double {i}"), Message(role="assistant", content=answers[i % 4])]
+        )
+        for i in range(32)
+    ]
+    settings = TrainSettings(learning_rate=5e-3, batch_size=8, epochs=10)
+    PolicyTrainer(policy, settings, EventLog(), StopRequest()).train(rows, seed=0, cycle=0, state_folder=folder / "s")
+    checkpoint = Checkpoint(kind="full", base_model=str(nano_model), run_id="t", cycle=0, step=0)
+    save_checkpoint(policy, folder / "model", checkpoint)
+    return folder / "model"
+
+
 @pytest.fixture
 def hub(tmp_path: Path) -> Iterator[HubServer]:
     """A Hub of our own on an empty folder."""

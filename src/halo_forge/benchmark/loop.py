@@ -14,6 +14,7 @@ from halo_forge.core.protocols import Generator
 from halo_forge.core.seeds import derive
 from halo_forge.core.types import Prompt, Sampling
 from halo_forge.data import load_prompts, prompts_hash
+from halo_forge.generation.choice import check_generator, open_generator
 from halo_forge.models.check import check_model
 from halo_forge.models.resolve import ModelRef, resolve_model
 from halo_forge.rollout.checking import Checker, open_checker
@@ -98,17 +99,14 @@ def _check(model: ModelRef, config: BenchmarkRunConfig, prompts: Sequence[Prompt
             f"{len(overlong)} prompts fill the context of '{model.name}' and leave no room for an answer "
             f"(such as {min(overlong)}): leave them out of the file, or take a model with a longer context"
         )
+    check_generator(model, config, config, prompts, trains=False)
 
 
 def _measure(
     run: Run, config: BenchmarkRunConfig, prompts: Sequence[Prompt], model: ModelRef, checker: Checker
 ) -> BenchmarkSummary:
-    from halo_forge.generation.transformers import TransformersGenerator
-    from halo_forge.models.load import load_policy
-
     begun = time.perf_counter()
-    policy = load_policy(model, config)
-    generator = TransformersGenerator(policy)
+    generator = open_generator(model, config, config, run.context.run_id, run.events, run.stop)
     drawn = _collect(run, config, prompts, generator, checker, greedy=False)
     decoded = _collect(run, config, prompts, generator, checker, greedy=True) if config.greedy else None
     groups: dict[str, tuple[Metrics, Metrics | None]] = {}

@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import model_validator
 
+from halo_forge.config.generator import GeneratorOptions
 from halo_forge.config.objective import LEARNS_FROM_WRONG, ObjectiveOptions
 from halo_forge.config.options import option
 from halo_forge.config.shared import (
@@ -24,7 +25,9 @@ from halo_forge.config.shared import (
 from halo_forge.config.tuning import TuningOptions
 
 
-class RaftTrainConfig(RunOptions, LoadingOptions, SamplingOptions, VerifierOptions, TuningOptions, ObjectiveOptions):
+class RaftTrainConfig(
+    RunOptions, LoadingOptions, SamplingOptions, GeneratorOptions, VerifierOptions, TuningOptions, ObjectiveOptions
+):
     """RAFT cycles: draw completions, verify them, keep the right ones, train on them, again."""
 
     checkpoint: str | None = option(
@@ -101,6 +104,16 @@ class RaftTrainConfig(RunOptions, LoadingOptions, SamplingOptions, VerifierOptio
             raise ValueError(
                 f"--objective {name} learns from the rewards of the policy's own latest completions, so {barred} does "
                 "not go with it; leave it out, or take --objective raft"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _servers_take_adapters(self) -> RaftTrainConfig:
+        if self.generator == "server" and self.tuning == "full":
+            raise ValueError(
+                "--generator server cannot follow --tuning full, as servers load adapters while they run and no whole "
+                "models: use --tuning lora, or --generator transformers, or one run a cycle (--cycles 1) with the "
+                "server started anew on each final_model"
             )
         return self
 

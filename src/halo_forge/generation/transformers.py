@@ -141,7 +141,7 @@ class TransformersGenerator:
 
 
 def draw(logits: torch.Tensor, sampling: Sampling, random: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
-    """Draw one token a row: temperature, then top-k, then top-p (Holtzman et al. 2020), then the draw.
+    """Draw one token a row, at temperature 0 the likeliest.
 
     Args:
         logits: (R, V), any float type.
@@ -149,11 +149,28 @@ def draw(logits: torch.Tensor, sampling: Sampling, random: torch.Generator) -> t
     Returns:
         Tokens (R,) int64 and their log-probabilities (R,) float32 under the distribution drawn from.
     """
+    logprobs = log_distribution(logits, sampling)
+    if sampling.temperature == 0:
+        tokens = logits.argmax(dim=-1, keepdim=True)
+    else:
+        tokens = torch.multinomial(logprobs.exp(), 1, generator=random)
+    return tokens[:, 0], logprobs.gather(1, tokens)[:, 0]
+
+
+def log_distribution(logits: torch.Tensor, sampling: Sampling) -> torch.Tensor:
+    """The distribution that tokens are drawn from: temperature, then top-k, then top-p (Holtzman et al. 2020).
+
+    At temperature 0 it is the model's own.
+
+    Args:
+        logits: (R, V), any float type.
+
+    Returns:
+        Log-probabilities (R, V) float32.
+    """
     logits = logits.float()
     if sampling.temperature == 0:
-        logprobs = logits.log_softmax(dim=-1)
-        tokens = logits.argmax(dim=-1)
-        return tokens, logprobs.gather(1, tokens[:, None])[:, 0]
+        return logits.log_softmax(dim=-1)
     logits = logits / sampling.temperature
     if 0 < sampling.top_k < logits.shape[-1]:
         least = logits.topk(sampling.top_k, dim=-1).values[:, -1:]
@@ -163,6 +180,4 @@ def draw(logits: torch.Tensor, sampling: Sampling, random: torch.Generator) -> t
         before = ordered.softmax(dim=-1).cumsum(dim=-1) - ordered.softmax(dim=-1)
         dropped = (before >= sampling.top_p).scatter(1, order, before >= sampling.top_p)
         logits = logits.masked_fill(dropped, float("-inf"))
-    logprobs = logits.log_softmax(dim=-1)
-    tokens = torch.multinomial(logprobs.exp(), 1, generator=random)
-    return tokens[:, 0], logprobs.gather(1, tokens)[:, 0]
+    return logits.log_softmax(dim=-1)

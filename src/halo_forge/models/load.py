@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
 from halo_forge.config.shared import LoadingOptions
 from halo_forge.config.tuning import TuningOptions
@@ -68,8 +68,7 @@ def load_policy(ref: ModelRef, loading: LoadingOptions, tuning: TuningOptions | 
     set_threads(loading.threads, sum(p.numel() for p in model.parameters()))
     model, adjustments = _with_adapter(model, ref, tuning, seed)
     model.eval()
-    stops = model.generation_config.eos_token_id
-    chat = load_chat(ref, loading, stops if isinstance(stops, list) else [stops])
+    chat = load_chat(ref, loading, _stops(model.generation_config))
     is_adapter = ref.adapter is not None if tuning is None else tuning.tuning != "full"
     return Policy(model, chat, device, ref.base, is_adapter, autocast, adjustments)
 
@@ -85,6 +84,22 @@ def load_chat(ref: ModelRef, loading: LoadingOptions, extra_stop_ids: Sequence[i
     except (OSError, ValueError, KeyError) as error:
         raise ModelError(f"the tokenizer of '{ref.name}' cannot be loaded: {_one_line(error)}") from error
     return ChatFormat(tokenizer, loading.chat_template, extra_stop_ids)
+
+
+def load_format(ref: ModelRef, loading: LoadingOptions) -> ChatFormat:
+    """Load the tokenizer as `load_policy` would, with every token that ends a turn, but no weights.
+
+    Raises:
+        ModelError: as for `load_chat`; or the model's config cannot be read.
+    """
+    try:
+        generation = GenerationConfig.from_pretrained(ref.base)
+    except OSError:
+        try:
+            generation = GenerationConfig.from_model_config(AutoConfig.from_pretrained(ref.base))
+        except (OSError, ValueError, KeyError) as error:
+            raise ModelError(f"the config of '{ref.base}' cannot be read: {_one_line(error)}") from error
+    return load_chat(ref, loading, _stops(generation))
 
 
 def read_context_length(ref: ModelRef) -> int | None:
@@ -150,6 +165,11 @@ def set_threads(threads: int | None, parameters: int) -> None:
         torch.set_num_threads(threads)
     elif parameters < TINY_PARAMETERS and "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(1)
+
+
+def _stops(generation: GenerationConfig) -> list[int]:
+    stops = generation.eos_token_id
+    return stops if isinstance(stops, list) else [stops]
 
 
 def _tokenizer_source(ref: ModelRef) -> str:

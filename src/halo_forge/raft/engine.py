@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 from halo_forge.config.raft import RaftTrainConfig
 from halo_forge.core.errors import DataError
@@ -14,6 +14,7 @@ from halo_forge.core.stop import StopRequest
 from halo_forge.core.types import Checkpoint, Completion, Prompt
 from halo_forge.models.resolve import ModelRef, resolve_model
 from halo_forge.raft.replay import draw_replay
+from halo_forge.runs.run_dir import Run
 
 if TYPE_CHECKING:
     from halo_forge.models.load import Policy
@@ -127,8 +128,26 @@ class LocalEngine:
         save_checkpoint(self._policy, folder, checkpoint)
 
 
-def open_engine(ref: ModelRef, config: RaftTrainConfig, events: EventLog, stop: StopRequest) -> LocalEngine:
-    """Load the policy, and what the objective needs beside it, and say what was adjusted on the way."""
+class Start(NamedTuple):
+    """What an engine is made of."""
+
+    policy: Policy
+    reference: Reference | None
+    replay: Sequence[TrainingRow]
+
+
+def open_engine(ref: ModelRef, config: RaftTrainConfig, run: Run) -> Engine:
+    """Load the policy, and find the servers if they are to draw."""
+    if config.generator == "server":
+        from halo_forge.raft.server_engine import open_server_engine
+
+        return open_server_engine(ref, config, run)
+    start = load_start(ref, config, run.events)
+    return LocalEngine(start.policy, config, run.events, run.stop, reference=start.reference, replay=start.replay)
+
+
+def load_start(ref: ModelRef, config: RaftTrainConfig, events: EventLog) -> Start:
+    """Load the policy to train, and what the objective needs beside it, and say what was adjusted on the way."""
     from halo_forge.core.seeds import derive
     from halo_forge.models.load import load_policy
     from halo_forge.training.reference import Reference
@@ -143,7 +162,7 @@ def open_engine(ref: ModelRef, config: RaftTrainConfig, events: EventLog, stop: 
     policy = load_policy(ref, config, config, seed=seed)
     for adjustment in policy.adjustments:
         events.notice(adjustment)
-    return LocalEngine(policy, config, events, stop, reference=reference, replay=_replay(policy, config, events))
+    return Start(policy, reference, _replay(policy, config, events))
 
 
 def _replay(policy: Policy, config: RaftTrainConfig, events: EventLog) -> list[TrainingRow]:

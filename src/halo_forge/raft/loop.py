@@ -19,6 +19,7 @@ from halo_forge.core.errors import DataError
 from halo_forge.core.events import EventType, Listener
 from halo_forge.core.types import Prompt
 from halo_forge.data import Split, load_conversations, load_prompts, split_holdout
+from halo_forge.generation.choice import check_generator
 from halo_forge.models.check import check_model
 from halo_forge.models.resolve import ModelRef, resolve_model
 from halo_forge.raft.best import choose_best
@@ -45,7 +46,7 @@ def train_raft(
     Everything the user could have got wrong is checked before anything is written.
 
     Args:
-        engine_factory: makes the policy; by default a transformers model in this process.
+        engine_factory: makes the policy; by default a transformers model in this process, with or without servers.
 
     Raises:
         HaloError: see `core.errors`.
@@ -54,7 +55,7 @@ def train_raft(
     work = _read(config)
     if work.context is not None and (finished := _finished(config)) is not None:
         return finished
-    overlong = check_model(work.start, config, work.prompts) if engine_factory is None else frozenset()
+    overlong = _check(work, config) if engine_factory is None else frozenset()
     split = _split(work, overlong, config)
     with (
         open_checker(config) as checker,
@@ -65,7 +66,7 @@ def train_raft(
         run.write_prompts([*split.train, *split.holdout])
         for notice in _notices(config, split, overlong):
             run.events.notice(notice)
-        ran = _run_cycles(run, config, split, work.start, checker, engine_factory or _local_engine)
+        ran = _run_cycles(run, config, split, work.start, checker, engine_factory or open_engine)
         return _publish(run, config, split, work.start, checker, ran)
 
 
@@ -73,7 +74,7 @@ def plan_raft(loaded: Loaded[RaftTrainConfig]) -> Plan:
     """Check everything `train_raft` needs, write nothing, and say how much work it would be."""
     config = loaded.config
     work = _read(config)
-    split = _split(work, check_model(work.start, config, work.prompts), config)
+    split = _split(work, _check(work, config), config)
     start, context = work.start, work.context
     with open_checker(config) as checker:
         return Plan(
@@ -116,6 +117,14 @@ def _read(config: RaftTrainConfig) -> _Work:
         inputs["replay"] = hash_file(config.replay, len(replay.conversations))
     start = resolve_model(config.start, config.stated_base)
     return _Work(prompts, inputs, start, check_output(config.output, "raft", config, inputs))
+
+
+def _check(work: _Work, config: RaftTrainConfig) -> frozenset[str]:
+    """See that the model and what draws from it can be had, and return the ids of prompts that do not fit."""
+    overlong = check_model(work.start, config, work.prompts)
+    fitting = [prompt for prompt in work.prompts if prompt.id not in overlong]
+    check_generator(work.start, config, config, fitting, trains=True)
+    return overlong
 
 
 def _split(work: _Work, overlong: frozenset[str], config: RaftTrainConfig) -> Split:
@@ -171,10 +180,6 @@ def _held_out(config: RaftTrainConfig, cycle: int) -> HeldOut:
     groups = by_prompt(RolloutFile(config.output / "rollouts" / f"holdout_{cycle}.jsonl").sketches())
     k = config.samples_per_prompt
     return HeldOut(pass_values(groups, 1), pass_values(groups, k), k)
-
-
-def _local_engine(ref: ModelRef, config: RaftTrainConfig, run: Run) -> Engine:
-    return open_engine(ref, config, run.events, run.stop)
 
 
 class _Ran(NamedTuple):

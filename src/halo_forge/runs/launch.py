@@ -21,7 +21,7 @@ from halo_forge.core.errors import RunConflictError
 from halo_forge.core.types import Record
 
 LAUNCH_FILE = "launch_context.json"
-SECRETS = ("HF_TOKEN",)
+SECRETS = ("HF_TOKEN", "HALO_FORGE_SERVER_KEY", "OPENAI_API_KEY")
 ENVIRONMENT = ("CUDA_VISIBLE_DEVICES", "HF_ENDPOINT", "HF_HOME", "HF_HUB_OFFLINE", "OMP_NUM_THREADS")
 PACKAGES = ("torch", "transformers", "peft", "datasets", "tokenizers")
 
