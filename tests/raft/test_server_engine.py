@@ -152,6 +152,15 @@ def test_the_key_is_never_written(
     assert not [path for path in output.rglob("*") if path.is_file() and b"k3y-of" in path.read_bytes()]
 
 
+def test_an_objective_that_needs_log_probabilities_is_refused_without_them(
+    configure: Configure, server: CompletionServer
+) -> None:
+    server.moods.raw_logprobs = True
+    with pytest.raises(EnvironmentFault, match=r"--objective grpo .*needs the log-probability"):
+        train_raft(configure(objective="grpo", temperature=0.5))
+    assert not drawn(configure().config.output)
+
+
 def test_the_start_may_be_an_adapter(configure: Configure, tmp_path: Path, server: CompletionServer) -> None:
     train_raft(configure(cycles=1, output=tmp_path / "first"))
     server.asked.clear()

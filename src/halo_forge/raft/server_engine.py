@@ -54,9 +54,10 @@ class ServerEngine(LocalEngine):
         self._events.notice(confirm(self._servers, self._policy, sampling, config.max_logprob_gap))
         if (config.uses_ratios or config.kl_coefficient) and not self._servers.keeps_logprobs:
             raise EnvironmentFault(
-                f"--objective {config.objective} with --kl-coefficient {config.kl_coefficient} needs the log-probability "
-                "of each sampled token, and the servers give none that can be used (the note above says why): start "
-                "vLLM with --logprobs-mode processed_logprobs, or take --objective raft without a coefficient"
+                f"--objective {config.objective} with --kl-coefficient {config.kl_coefficient} needs the "
+                "log-probability of each sampled token, and the servers give none that can be used (the note above "
+                "says why): start vLLM with --logprobs-mode processed_logprobs, or take --objective raft without a "
+                "coefficient"
             )
 
 
