@@ -52,7 +52,7 @@ def test_help_lists_every_command_in_the_order_of_work(capsys: pytest.CaptureFix
     run(["--help"])
     listing = capsys.readouterr().out.partition("Commands:")[2]
     names = [line.split()[0] for line in listing.splitlines() if line.startswith("  ") and line[2] != " "]
-    assert names == ["sft", "raft", "benchmark", "verify", "demo", "config", "info", "sandbox", "completion"]
+    assert names == ["sft", "raft", "benchmark", "verify", "runs", "demo", "config", "info", "sandbox", "completion"]
 
 
 @pytest.mark.parametrize("deferred", app_module.COMMANDS, ids=lambda command: str(command.name))

@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from halo_forge.config.benchmark import BenchmarkRunConfig
 from halo_forge.config.load import Loaded
 from halo_forge.core.errors import DataError
-from halo_forge.core.events import Listener
+from halo_forge.core.events import EventType, Listener
 from halo_forge.core.protocols import Generator
 from halo_forge.core.seeds import derive
 from halo_forge.core.types import Prompt, Sampling
@@ -131,7 +132,23 @@ def _measure(
         wall_s=time.perf_counter() - begun,
     )
     write_atomically(run.path / SUMMARY_FILE, summary.model_dump_json(indent=2) + "\n")
+    run.events.emit(EventType.RESULT, **_headline(summary))
     return summary
+
+
+def _headline(summary: BenchmarkSummary) -> dict[str, Any]:
+    """The figures of the whole run in one event, each with the ends of its interval."""
+    found: dict[str, Any] = {}
+    for prefix, metrics in (("", summary.sampled), ("greedy_", summary.greedy)):
+        if metrics is None:
+            continue
+        estimates = {f"pass_at_{k}": value for k, value in metrics.pass_at.items()}
+        estimates |= {"compile_rate": metrics.compile_rate, "mean_reward": metrics.mean_reward}
+        for name, estimate in estimates.items():
+            low, high = estimate.ci95 or (None, None)
+            found |= {prefix + name: estimate.value, f"{prefix}{name}_low": low, f"{prefix}{name}_high": high}
+        found[f"{prefix}unverifiable"] = sum(metrics.unverifiable.values())
+    return found
 
 
 def _collect(

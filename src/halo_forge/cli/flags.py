@@ -56,6 +56,7 @@ class Setting(click.Option):
         self.key = key
         self.section = presentation(field).section
         self.is_mapping = get_origin(annotation) is dict
+        self.is_list = get_origin(annotation) is tuple
         names = (key.removesuffix("s") if self.is_mapping else key, *presentation(field).aliases)
         flags = ["--" + name.replace("_", "-") for name in names]
         if annotation is bool:
@@ -63,13 +64,17 @@ class Setting(click.Option):
                 [f"{flag}/--no-{flag.removeprefix('--')}" for flag in flags] + [key], default=None, help=_help(field)
             )
         else:
-            super().__init__([*flags, key], type=_kind(annotation), multiple=self.is_mapping, help=_help(field))
+            super().__init__(
+                [*flags, key], type=_kind(annotation), multiple=self.is_mapping or self.is_list, help=_help(field)
+            )
 
     def given(self, ctx: click.Context) -> dict[str, object]:
         """Return `{field: value}` if the user gave this option, and nothing otherwise."""
         if ctx.get_parameter_source(self.key) is not ParameterSource.COMMANDLINE:
             return {}
         value = ctx.params[self.key]
+        if self.is_list:  # each time the flag is given it adds its words
+            value = tuple(word for words in value for word in words)
         return {self.key: dict(value) if self.is_mapping else value}
 
 

@@ -20,6 +20,7 @@ from halo_forge.cli.tables import show_plan
 from halo_forge.cli.view import ConsoleLog, open_view
 from halo_forge.config.load import Loaded, load
 from halo_forge.config.options import CommandConfig
+from halo_forge.config.shared import TrackingOptions
 from halo_forge.core.errors import HaloError, RunConflictError
 from halo_forge.core.events import Listener
 from halo_forge.core.types import Record
@@ -93,6 +94,7 @@ def _execute(ctx: click.Context, job: Job[C, S]) -> None:
     if ctx.params.get("resume"):
         _require_run(job.folder(loaded.config))
     if job.plan is not None and ctx.params["dry_run"]:
+        _trackers(loaded.config)
         with quiet_libraries(debug=session().debug):
             _show_plan(loaded, job.plan(loaded), as_json)
         return
@@ -101,14 +103,20 @@ def _execute(ctx: click.Context, job: Job[C, S]) -> None:
 
 def execute(job: Job[C, S], loaded: Loaded[C], *, as_json: bool) -> None:
     """Run a job with these settings, show its summary and write its report."""
+    from halo_forge.tracking.live import open_trackers
+
+    trackers, project = _trackers(loaded.config)
     with quiet_libraries(debug=session().debug):
-        log = ConsoleLog()
+        log, complaints = ConsoleLog(), list[str]()
         try:
-            with open_view() as view:
-                summary = job.run(loaded, (view, log))
+            with open_view() as view, open_trackers(trackers, project, complaints) as followers:
+                summary = job.run(loaded, (view, log, *followers))
         except HaloError:
             _report_what_there_is(log.folder)
             raise
+        finally:
+            for complaint in complaints:
+                click.echo(f"note: {complaint}", err=True)
         if as_json:
             click.echo(summary.model_dump_json(indent=2))
         else:
@@ -116,6 +124,16 @@ def execute(job: Job[C, S], loaded: Loaded[C], *, as_json: bool) -> None:
         if log.folder is None:
             click.echo("This run was complete already; nothing had to be done.", err=True)
         _finish(job.folder(loaded.config), progress_console() if as_json else results_console())
+
+
+def _trackers(config: CommandConfig) -> tuple[tuple[str, ...], str]:
+    """Names of the trackers and their project; a tracker that cannot work here is an error before anything starts."""
+    if not isinstance(config, TrackingOptions):
+        return (), ""
+    from halo_forge.tracking.registry import check_trackers
+
+    check_trackers(config.report_to)
+    return config.report_to, config.tracking_project
 
 
 def _require_run(folder: Path) -> None:
@@ -152,6 +170,7 @@ def _finish(folder: Path, console: Console) -> None:
         "model": folder / "final_model",
         "plots": folder / "plots",
         "report": report,
+        "tracked": folder / "tracking",
     }
     console.print()
     for name, place in places.items():

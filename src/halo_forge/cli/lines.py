@@ -129,6 +129,8 @@ class Narrator:
                 return self._cycle(event)
             case EventType.CHECKPOINT:
                 return Line(f"saved {event.m.get('path')}", "dim")
+            case EventType.RESULT:
+                return None  # the closing tables say it
             case EventType.NOTICE:
                 return Line(f"note: {event.m.get('message')}", "yellow")
             case EventType.RUN_FINISHED:

@@ -8,7 +8,7 @@ import os
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import click
 
@@ -16,6 +16,7 @@ from halo_forge.cli.console import results_console
 from halo_forge.cli.errors import debug_option
 from halo_forge.cli.flags import KeyValue
 from halo_forge.cli.run_tables import show_cleaning, show_detail, show_runs, size
+from halo_forge.config.shared import Tracker
 from halo_forge.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -247,7 +248,27 @@ def _cleaning(plan: Cleaning) -> dict[str, object]:
     }
 
 
-_COMMANDS = (list_, show, logs, stop, resume, rerun, rm, gc)
+@click.command("export")
+@_run
+@_root
+@click.option(
+    "--to",
+    "tracker",
+    type=click.Choice(get_args(Tracker)),
+    required=True,
+    help="Tracker that gets what the run has reported.",
+)
+@click.option("--project", help="Project of the tracker; by default the run's own --tracking-project.")
+def export(run: str, root: Path, tracker: str, project: str | None) -> None:
+    """Send a run that is over to a tracker, as it would have gone there live."""
+    from halo_forge.tracking.export import export_run
+
+    folder = _find(run, root)
+    export_run(folder, tracker, project)
+    click.echo(f"{folder} is in {tracker}; {folder / 'tracking' / tracker}.log has what it said")
+
+
+_COMMANDS = (list_, show, logs, stop, resume, rerun, export, rm, gc)
 for _each in _COMMANDS:
     _each.params.append(debug_option())
 runs = click.Group("runs", help="What ran, what runs, and what to do with it.", commands=_COMMANDS)

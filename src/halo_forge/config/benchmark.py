@@ -9,12 +9,21 @@ from pydantic import Field, model_validator
 
 from halo_forge.config.generator import GeneratorOptions
 from halo_forge.config.options import option
-from halo_forge.config.shared import DATA, MODEL, RUN, SAMPLING, LoadingOptions, SamplingOptions, VerifierOptions
+from halo_forge.config.shared import (
+    DATA,
+    MODEL,
+    RUN,
+    SAMPLING,
+    LoadingOptions,
+    SamplingOptions,
+    TrackingOptions,
+    VerifierOptions,
+)
 
 PositiveInt = Annotated[int, Field(ge=1)]
 
 
-class BenchmarkRunConfig(LoadingOptions, SamplingOptions, GeneratorOptions, VerifierOptions):
+class BenchmarkRunConfig(TrackingOptions, LoadingOptions, SamplingOptions, GeneratorOptions, VerifierOptions):
     """pass@k of a model on prompts with tests, each figure with a 95% interval."""
 
     model: str = option(..., "Hub id, model folder, adapter folder or run folder.", section=MODEL)

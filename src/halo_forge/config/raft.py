@@ -20,13 +20,21 @@ from halo_forge.config.shared import (
     LoadingOptions,
     RunOptions,
     SamplingOptions,
+    TrackingOptions,
     VerifierOptions,
 )
 from halo_forge.config.tuning import TuningOptions
 
 
 class RaftTrainConfig(
-    RunOptions, LoadingOptions, SamplingOptions, GeneratorOptions, VerifierOptions, TuningOptions, ObjectiveOptions
+    TrackingOptions,
+    RunOptions,
+    LoadingOptions,
+    SamplingOptions,
+    GeneratorOptions,
+    VerifierOptions,
+    TuningOptions,
+    ObjectiveOptions,
 ):
     """RAFT cycles: draw completions, verify them, keep the right ones, train on them, again."""
 

@@ -8,11 +8,11 @@ from typing import Literal
 from pydantic import model_validator
 
 from halo_forge.config.options import option
-from halo_forge.config.shared import DATA, MODEL, TRAINING, LoadingOptions, RunOptions
+from halo_forge.config.shared import DATA, MODEL, TRAINING, LoadingOptions, RunOptions, TrackingOptions
 from halo_forge.config.tuning import TuningOptions
 
 
-class SftTrainConfig(RunOptions, LoadingOptions, TuningOptions):
+class SftTrainConfig(TrackingOptions, RunOptions, LoadingOptions, TuningOptions):
     """Supervised fine-tuning on conversations; the loss covers the assistant's tokens only."""
 
     model: str = option(..., "Hub id, model folder, adapter folder or run folder to start from.", section=MODEL)

@@ -13,6 +13,7 @@ MODEL, DATA, SAMPLING, VERIFICATION = "Model", "Data", "Sampling", "Verification
 SELECTION, TRAINING, LORA, GUARDS, RUN = "Selection", "Training", "LoRA", "Guards", "Run"
 SECTIONS = (MODEL, DATA, SAMPLING, VERIFICATION, SELECTION, TRAINING, LORA, GUARDS, RUN)
 
+Tracker = Literal["tensorboard", "trackio", "wandb", "mlflow"]
 Dtype = Literal["auto", "float32", "bfloat16", "float16"]
 
 
@@ -83,6 +84,20 @@ class VerifierOptions(CommandConfig):
         section=VERIFICATION,
         gt=0,
         resumable=True,
+    )
+
+
+class TrackingOptions(CommandConfig):
+    """Where a run's events are told besides its folder."""
+
+    report_to: tuple[Tracker, ...] = option(
+        (),
+        "Trackers that follow the run, comma-separated: tensorboard, trackio, wandb, mlflow.",
+        section=RUN,
+        resumable=True,
+    )
+    tracking_project: str = option(
+        "halo-forge", "Project (in MLflow: experiment) of the trackers.", section=RUN, resumable=True
     )
 
 

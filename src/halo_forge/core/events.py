@@ -35,6 +35,7 @@ class EventType(StrEnum):
     STEP = "step"
     CYCLE_FINISHED = "cycle_finished"
     CHECKPOINT = "checkpoint"
+    RESULT = "result"
     NOTICE = "notice"
 
 
@@ -62,7 +63,8 @@ class Event(Record):
     m: dict[str, JsonValue] = Field(default_factory=dict)
 
 
-Listener = Callable[[Event], None]
+# Hears of every event; a text that it returns is recorded as a notice.
+Listener = Callable[[Event], str | None]
 
 
 class EventLog:
@@ -107,8 +109,9 @@ class EventLog:
         self._seq += 1
         if self._descriptor is not None:
             os.write(self._descriptor, event.model_dump_json(exclude_none=True).encode() + b"\n")
-        for listener in self._listeners:
-            listener(event)
+        for said in [listener(event) for listener in self._listeners]:
+            if said is not None:
+                self.notice(said)
 
     def notice(self, message: str, **m: Any) -> None:
         """Say that something was adjusted, dropped or substituted; nothing is so silently."""

@@ -22,7 +22,7 @@ from halo_forge.runs.launch import LAUNCH_FILE, InputFile, Judge, LaunchContext,
 from halo_forge.runs.lock import hold_lock
 
 C = TypeVar("C", bound=CommandConfig)
-REPORT_FILE, PLOTS_FOLDER = "report.html", "plots"
+REPORT_FILE, PLOTS_FOLDER, TRACKING_FOLDER = "report.html", "plots", "tracking"
 CHECKPOINT_FILE = "checkpoint.json"
 SUMMARY_FILE = "summary.json"
 CYCLES_FILE = "cycles.jsonl"
@@ -37,6 +37,7 @@ BEFORE_ANY_WORK = frozenset(
         "prompts.jsonl",
         REPORT_FILE,
         PLOTS_FOLDER,
+        TRACKING_FOLDER,
     }
 )
 
@@ -193,9 +194,10 @@ def open_run(
 
 def _clear(output: Path) -> None:
     """Remove what an attempt that failed before any work left behind."""
-    for name in BEFORE_ANY_WORK - {"run.lock", PLOTS_FOLDER}:
+    for name in BEFORE_ANY_WORK - {"run.lock", PLOTS_FOLDER, TRACKING_FOLDER}:
         (output / name).unlink(missing_ok=True)
-    shutil.rmtree(output / PLOTS_FOLDER, ignore_errors=True)
+    for name in (PLOTS_FOLDER, TRACKING_FOLDER):
+        shutil.rmtree(output / name, ignore_errors=True)
 
 
 def _until_exit(run: Run) -> Iterator[Run]:

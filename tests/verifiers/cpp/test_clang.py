@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from compiled_languages import CLANG, fenced
 
+from halo_forge.core.errors import EnvironmentFault
 from halo_forge.core.types import Stage
+from halo_forge.verifiers.cpp import toolchains
+from halo_forge.verifiers.cpp.clang import ClangConfig
 
 if TYPE_CHECKING:
-    from conftest import Judge
+    from conftest import BreakableSandbox, Judge
 
-ADD, GOOD = CLANG.adds, CLANG.good
+ADD = {"asserts": ("assert(add(2, 3) == 5);", "assert(add(-1, 1) == 0);"), "entry_point": "add"}
+SUM = {"cases": ({"input": "1 2\n", "output": "3\n"}, {"input": "5 5\n", "output": "10"})}
+GOOD = "int add(int a, int b) { return a + b; }"
+READS = "#include <iostream>\nint main() { int a, b; std::cin >> a >> b; std::cout << a + b; }"
+
+
+def fenced(code: str, language: str = "cpp") -> str:
+    return f"```{language}\n{code}\n```"
+
+
+@pytest.fixture(scope="module")
+def clang(real_sandbox: Any, judge: type[Judge]) -> Any:
+    verifier = ClangConfig(timeout_s=1, compile_timeout_s=3).build(real_sandbox, 2)
+    yield judge(verifier)
+    verifier.close()
 
 
 @pytest.mark.parametrize(
@@ -32,6 +48,12 @@ def test_rewards_are_earned_by_stage(clang: Judge, code: str, reward: float, sta
     verdict = clang(fenced(code), **ADD)
     assert verdict.fault is None
     assert (verdict.reward, verdict.stage) == (reward, stage), verdict.detail
+
+
+def test_whole_programs_are_compared_by_output(clang: Judge) -> None:
+    assert clang(fenced(READS), **SUM).reward == 1.0
+    assert clang(fenced(READS.replace("+", "-")), **SUM).reward == 0.7
+    assert clang(fenced(READS.replace("int main", "int main_")), **SUM).reward == 0.0
 
 
 def test_c_is_compiled_as_c(clang: Judge) -> None:
@@ -67,3 +89,16 @@ def test_what_only_clang_knows_is_known(clang: Judge) -> None:
 )
 def test_attacks_on_the_compiler_earn_nothing(clang: Judge, attack: str) -> None:
     assert clang(fenced(attack), **ADD).reward in (0.0, None)
+
+
+def test_a_broken_sandbox_is_a_fault(sandbox: BreakableSandbox, judge: type[Judge]) -> None:
+    verifier = ClangConfig(language="c++").build(sandbox, 1)
+    sandbox.broken = True
+    assert judge(verifier)(fenced(GOOD), **ADD).reward is None
+    verifier.close()
+
+
+def test_a_missing_compiler_is_named(real_sandbox: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(toolchains.shutil, "which", lambda _: None)
+    with pytest.raises(EnvironmentFault, match="apt-get install clang"):
+        ClangConfig().build(real_sandbox, 1)

@@ -7,19 +7,33 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
-from compiled_languages import GCC, SUM, fenced
 
+from halo_forge.core.errors import EnvironmentFault
 from halo_forge.core.types import Stage
+from halo_forge.verifiers.cpp import toolchains
 from halo_forge.verifiers.cpp.driver import defines
 from halo_forge.verifiers.cpp.gcc import GccConfig
 
 if TYPE_CHECKING:
-    from conftest import Judge
+    from conftest import BreakableSandbox, Judge
 
 needs_gcc = pytest.mark.skipif(shutil.which("g++") is None, reason="g++ is not installed")
 pytestmark = needs_gcc
 
-ADD, GOOD = GCC.adds, GCC.good
+ADD = {"asserts": ("assert(add(2, 3) == 5);", "assert(add(-1, 1) == 0);"), "entry_point": "add"}
+SUM = {"cases": ({"input": "1 2\n", "output": "3\n"}, {"input": "5 5\n", "output": "10"})}
+GOOD = "int add(int a, int b) { return a + b; }"
+
+
+def fenced(code: str, language: str = "cpp") -> str:
+    return f"Here you are:\n```{language}\n{code}\n```\n"
+
+
+@pytest.fixture(scope="session")
+def gcc(real_sandbox: Any, judge: type[Judge]) -> Any:
+    verifier = GccConfig(timeout_s=1, compile_timeout_s=3).build(real_sandbox, 2)
+    yield judge(verifier)
+    verifier.close()
 
 
 @pytest.mark.parametrize(
@@ -99,6 +113,13 @@ def test_expected_values_never_reach_the_program(gcc: Judge) -> None:
     assert not gcc(fenced(spy), asserts=("assert(secret(1) == 31337);",)).passed
 
 
+def test_whole_programs_are_compared_by_output(gcc: Judge) -> None:
+    good = '#include <cstdio>\nint main() { int a, b; if (scanf("%d %d", &a, &b)) printf("%d  \\n\\n", a + b); }'
+    assert gcc(fenced(good), **SUM).reward == 1.0
+    assert gcc(fenced(good.replace("a + b", "3")), **SUM).reward == 0.7
+    assert gcc(fenced(good.replace("}", "return 1; }")), **SUM).reward == 0.5
+
+
 def test_without_tests_compiling_counts(gcc: Judge) -> None:
     program = f"{GOOD}\nint main() {{}}"
     assert (gcc(fenced(program)).reward, gcc(fenced(program)).passed) == (0.5, True)
@@ -133,6 +154,16 @@ def test_one_option_sets_the_standard_of_the_language_it_belongs_to() -> None:
         GccConfig(std="-fplugin=x")
 
 
+def test_run_runs_without_tests(real_sandbox: Any, judge: type[Judge]) -> None:
+    verifier = GccConfig(run=True, timeout_s=1).build(real_sandbox, 1)
+    check = judge(verifier)
+    assert check(fenced(f"{GOOD}\nint main() {{ return add(1, -1); }}")).reward == 0.7
+    assert check(fenced(f"{GOOD}\nint main() {{ return add(1, 1); }}")).reward == 0.5
+    assert not check(fenced(f"{GOOD}\nint main() {{ for (;;) {{}} }}")).passed
+    assert check(fenced("int main() { return 0; }")).reward == 0.0
+    verifier.close()
+
+
 @pytest.mark.parametrize(
     "text", ["assert(1 == 1);", "f(1) == 1", "assert(add(1, 2) == unknown_name);", "assert(add(1, 2) == Point{1});"]
 )
@@ -149,7 +180,13 @@ def test_tests_that_cannot_be_checked_are_a_named_fault(gcc: Judge, text: str) -
 def test_no_attack_passes_or_harms(gcc: Judge, attacks: Path, name: str) -> None:
     (file,) = (attacks / "cpp").glob(f"{name}_*")
     text = fenced(file.read_text())
-    gcc.withstand(text, ADD, SUM)
+    for reference in (ADD, SUM):
+        verdict = gcc(text, **reference)
+        assert verdict.fault is None or "too busy" in verdict.fault
+        assert not verdict.passed
+    assert len(verdict.detail) < 1000
+    descendants = psutil.Process().children(recursive=True)
+    assert not [process for process in descendants if process.name() == "program"]
 
 
 def test_hidden_warnings_earn_no_more_than_shown_ones(gcc: Judge, attacks: Path) -> None:
@@ -197,11 +234,39 @@ def test_a_slow_compilation_is_the_programs_doing(real_sandbox: Any, judge: type
     verifier.close()
 
 
+def test_equal_submissions_are_checked_once(sandbox: BreakableSandbox, judge: type[Judge]) -> None:
+    verifier = GccConfig(language="c++").build(sandbox, 2)
+    before = sandbox.runs
+    verdicts = judge(verifier).all(fenced(GOOD), fenced(GOOD), fenced(GOOD), **ADD)
+    assert sandbox.runs == before + 2
+    assert verdicts[0] == verdicts[1] == verdicts[2]
+    verifier.close()
+
+
+def test_text_that_is_no_unicode_is_compiled_all_the_same(gcc: Judge) -> None:
+    assert gcc(fenced(GOOD + "  // \ud800"), **ADD).passed
+
+
 @pytest.mark.parametrize("piece", ['R"(', "/*", "add(", "#", '"', "'"])
 def test_reading_a_hostile_program_takes_no_time(piece: str) -> None:
     started = time.monotonic()
     defines(piece * 30_000, "add")
     assert time.monotonic() - started < 5
+
+
+def test_a_broken_sandbox_is_a_fault(sandbox: BreakableSandbox, judge: type[Judge]) -> None:
+    verifier = GccConfig(language="c++").build(sandbox, 1)
+    sandbox.broken = True
+    verdict = judge(verifier)(fenced(GOOD), **ADD)
+    assert verdict.reward is None
+    assert "broken on purpose" in (verdict.fault or "")
+    verifier.close()
+
+
+def test_a_missing_compiler_is_named(real_sandbox: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(toolchains.shutil, "which", lambda _: None)
+    with pytest.raises(EnvironmentFault, match="apt-get install g"):
+        GccConfig().build(real_sandbox, 1)
 
 
 def test_a_compiler_that_disappears_is_a_fault(real_sandbox: Any, judge: type[Judge]) -> None:
@@ -219,3 +284,11 @@ def test_the_linker_makes_no_difference(real_sandbox: Any, judge: type[Judge], g
     for code in (GOOD, GOOD.replace("+", "-"), "int add(int, int);"):
         assert judge(verifier)(fenced(code), **ADD).reward == gcc(fenced(code), **ADD).reward
     verifier.close()
+
+
+def test_every_verdict_is_measured_and_the_version_tells_all(gcc: Judge) -> None:
+    verdict = gcc(fenced(GOOD), **ADD)
+    assert verdict.wall_s > 0
+    assert verdict.cpu_s > 0
+    assert (verdict.peak_memory_mb or 0) > 1
+    assert all(word in gcc.verifier.version for word in ("g++", "-Wall", "cpu_s", "rules"))

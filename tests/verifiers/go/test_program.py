@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psutil
 import pytest
-from compiled_languages import GO, SUM
 
 from halo_forge.core.errors import EnvironmentFault
 from halo_forge.core.types import Stage
@@ -13,12 +14,41 @@ from halo_forge.verifiers.go import library
 from halo_forge.verifiers.go.config import GoConfig
 
 if TYPE_CHECKING:
-    from conftest import Judge
+    from conftest import BreakableSandbox, Judge
 
-pytestmark = pytest.mark.usefixtures("kept_library")
-
-ADD, GOOD, READ, fenced = GO.adds, GO.good, GO.sums, GO.fenced
+ADD = {"asserts": ("assert Add(2, 3) == 5", "if Add(-1, 1) != 0 { t.Fatal() }"), "entry_point": "Add"}
+SUM = {"cases": ({"input": "1 2\n", "output": "3\n"}, {"input": "5 5\n", "output": "10"})}
+GOOD = "package main\n\nfunc Add(a, b int) int { return a + b }"
 BAD = GOOD.replace("+", "-")
+READ = """package main
+
+import "fmt"
+
+func main() {
+	var a, b int
+	fmt.Scan(&a, &b)
+	fmt.Println(a + b)
+}
+"""
+
+
+def fenced(code: str, language: str = "go") -> str:
+    return f"Here you are:\n```{language}\n{code}\n```\n"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def kept_library(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Compiling the standard library takes most of a minute: it stays in the tests' cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(request.config.cache.mkdir("toolchains")))
+        yield
+
+
+@pytest.fixture(scope="module")
+def go(kept_library: None, real_sandbox: Any, judge: type[Judge]) -> Iterator[Judge]:
+    verifier = GoConfig(timeout_s=1, compile_timeout_s=5).build(real_sandbox, 2)
+    yield judge(verifier)
+    verifier.close()
 
 
 @pytest.mark.parametrize(
@@ -49,6 +79,11 @@ def test_asserts_earn_by_stage(go: Judge, code: str, reward: float, passed: bool
     verdict = go(fenced(code), **ADD)
     assert verdict.fault is None
     assert (verdict.passed, verdict.stage, verdict.reward) == (passed, stage, reward), verdict.detail
+
+
+def test_a_cut_answer_earns_nothing(go: Judge) -> None:
+    verdict = go("```go\npackage main\nfunc Add(a, b int) int {\n\treturn a +", **ADD)
+    assert (verdict.reward, verdict.stage) == (0.0, Stage.COMPILE)
 
 
 def test_many_types_are_compared(go: Judge) -> None:
@@ -131,13 +166,38 @@ def test_trusted_declarations_may_come_with_the_tests(go: Judge) -> None:
     assert go(fenced(code), asserts=asserts, setup=setup).passed
 
 
-def test_vet_is_heard(go: Judge) -> None:
+def test_whole_programs_are_compared_by_output(go: Judge) -> None:
+    assert go(fenced(READ), **SUM).reward == 1.0
+    assert go(fenced(READ.replace("a + b", "3")), **SUM).reward == 0.7
+    assert go(fenced(READ.replace("fmt.Println(a + b)", "panic(a + b)")), **SUM).reward == 0.5
+    assert go(fenced(READ.replace("func main", "func other")), **SUM).reward == 0.0
+
+
+def test_without_tests_compiling_counts_and_vet_is_heard(go: Judge) -> None:
+    assert (go(fenced(READ)).reward, go(fenced(READ)).passed) == (0.5, True)
     assert go(fenced(READ.replace("Println(a + b)", 'Printf("%s", a + b)'))).reward == 0.3
-
-
-def test_a_method_may_be_the_entry_point(go: Judge) -> None:
+    assert go(fenced(GOOD), entry_point="Add").reward == 0.5
+    assert go(fenced(GOOD), entry_point="Sub").reward == 0.0
     method = "package main\n\ntype T struct{}\n\nfunc (t *T) Add(a, b int) int { return a + b }"
     assert go(fenced(method), entry_point="T.Add").reward == 0.5
+
+
+def test_a_trivial_program_is_no_answer(go: Judge) -> None:
+    verdict = go(fenced('package main\n\nimport _ "fmt"\n\nfunc main() {}'))
+    assert (verdict.reward, verdict.passed) == (0.0, False)
+    assert "trivial" in verdict.detail
+    assert go(fenced(READ), required=("goroutine",)).reward == 0.0
+
+
+def test_run_runs_without_tests(real_sandbox: Any, judge: type[Judge]) -> None:
+    verifier = GoConfig(run=True, timeout_s=1, min_tokens=0).build(real_sandbox, 1)
+    check = judge(verifier)
+    assert check(fenced("package main\n\nfunc main() {}")).reward == 0.7
+    failing = check(fenced('package main\n\nfunc main() { panic("on purpose") }'))
+    assert (failing.reward, failing.stage) == (0.5, Stage.RUN)
+    assert "on purpose" in failing.detail
+    assert check(fenced(GOOD)).reward == 0.0
+    verifier.close()
 
 
 @pytest.mark.parametrize(
@@ -202,7 +262,28 @@ func Add(a, b int) interface{{}}         {{ return Sum{{}} }}""",
 @pytest.mark.parametrize("name", HOSTILE)
 def test_no_attack_passes_or_harms(go: Judge, name: str) -> None:
     asserts = (*ADD["asserts"], "assert Add(7, 8) == 2313379")
-    go.withstand(fenced(HOSTILE[name]), {"asserts": asserts, "entry_point": "Add"}, SUM)
+    for reference in ({"asserts": asserts, "entry_point": "Add"}, SUM):
+        verdict = go(fenced(HOSTILE[name]), **reference)
+        assert verdict.fault is None or "too busy" in verdict.fault
+        assert not verdict.passed
+        assert len(verdict.detail) < 1000
+    descendants = psutil.Process().children(recursive=True)
+    assert not [process for process in descendants if process.name() == "program"]
+
+
+def test_a_broken_sandbox_is_a_fault(sandbox: BreakableSandbox, judge: type[Judge]) -> None:
+    verifier = GoConfig().build(sandbox, 1)
+    sandbox.broken = True
+    verdict = judge(verifier)(fenced(GOOD), **ADD)
+    assert verdict.reward is None
+    assert "broken on purpose" in (verdict.fault or "")
+    verifier.close()
+
+
+def test_a_missing_toolchain_is_named(real_sandbox: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(library.shutil, "which", lambda _: None)
+    with pytest.raises(EnvironmentFault, match="apt-get install golang-go"):
+        GoConfig().build(real_sandbox, 1)
 
 
 def test_a_toolchain_too_old_is_refused(real_sandbox: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -232,3 +313,11 @@ def test_a_toolchain_that_disappears_is_a_fault(
     assert verdict.reward is None
     assert "does not work" in (verdict.fault or "")
     verifier.close()
+
+
+def test_every_verdict_is_measured_and_the_version_tells_all(go: Judge) -> None:
+    verdict = go(fenced(GOOD + "  // \ud800"), **ADD)
+    assert verdict.passed
+    assert verdict.wall_s > 0
+    assert verdict.cpu_s > 0
+    assert all(word in go.verifier.version for word in ("go1.", "rules", "timeout_s"))

@@ -2,21 +2,33 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psutil
 import pytest
-from compiled_languages import RUST, SUM
 from pydantic import ValidationError
 
+from halo_forge.core.errors import EnvironmentFault
 from halo_forge.core.types import Stage
 from halo_forge.verifiers.rust import compiler, rustc
 from halo_forge.verifiers.rust.config import RustConfig
 
 if TYPE_CHECKING:
-    from conftest import Judge
+    from conftest import BreakableSandbox, Judge
 
-ADD, GOOD, READ, fenced = RUST.adds, RUST.good, RUST.sums, RUST.fenced
+ADD = {"asserts": ("assert_eq!(add(2, 3), 5);", "assert_eq!(add(-1, 1), 0);"), "entry_point": "add"}
+SUM = {"cases": ({"input": "1 2\n", "output": "3\n"}, {"input": "5 5\n", "output": "10"})}
+GOOD = "fn add(a: i32, b: i32) -> i32 { a + b }"
+READ = """use std::io::Read;
+fn main() {
+    let mut text = String::new();
+    std::io::stdin().read_to_string(&mut text).unwrap();
+    let sum: i32 = text.split_whitespace().map(|word| word.parse::<i32>().unwrap()).sum();
+    println!("{sum}");
+}
+"""
 FORGED = """
 extern "C" fn forge() {
     use std::{io::Write, os::unix::io::FromRawFd};
@@ -27,6 +39,17 @@ extern "C" fn forge() {
 #[used] #[link_section = ".init_array"] static FORGE: extern "C" fn() = forge;
 fn add(a: i32, b: i32) -> i32 { a - b }
 """
+
+
+def fenced(code: str, language: str = "rust") -> str:
+    return f"Here you are:\n```{language}\n{code}\n```\n"
+
+
+@pytest.fixture(scope="session")
+def rust(real_sandbox: Any, judge: type[Judge]) -> Iterator[Judge]:
+    verifier = RustConfig(timeout_s=1, compile_timeout_s=5).build(real_sandbox, 2)
+    yield judge(verifier)
+    verifier.close()
 
 
 @pytest.mark.parametrize(
@@ -56,6 +79,11 @@ def test_asserts_earn_by_stage(rust: Judge, code: str, reward: float, passed: bo
     verdict = rust(fenced(code), **ADD)
     assert verdict.fault is None
     assert (verdict.passed, verdict.stage, verdict.reward) == (passed, stage, reward), verdict.detail
+
+
+def test_a_cut_answer_earns_nothing(rust: Judge) -> None:
+    verdict = rust("```rust\nfn add(a: i32, b: i32) -> i32 {\n    a +", **ADD)
+    assert (verdict.reward, verdict.stage) == (0.0, Stage.COMPILE)
 
 
 def test_many_types_are_compared(rust: Judge) -> None:
@@ -123,12 +151,28 @@ def test_expected_values_take_the_type_the_language_gives_them(
     assert verdict.reward == reward, verdict
 
 
-def test_an_entry_point_inside_a_module_is_not_found(rust: Judge) -> None:
+def test_whole_programs_are_compared_by_output(rust: Judge) -> None:
+    assert rust(fenced(READ), **SUM).reward == 1.0
+    assert rust(fenced(READ.replace("{sum}", "3")), **SUM).reward == 0.7
+    assert rust(fenced(READ.replace("sum();", "sum(); std::process::exit(1);")), **SUM).reward == 0.3
+    assert rust(fenced(READ.replace("fn main", "fn other")), **SUM).reward == 0.0
+    assert rust(fenced(READ.replace('println!("{sum}")', "loop { if sum == 77777 { break; } }")), **SUM).reward == 0.5
+
+
+def test_without_tests_compiling_counts(rust: Judge) -> None:
+    assert (rust(fenced(READ)).reward, rust(fenced(READ)).passed) == (0.5, True)
+    assert rust(fenced(GOOD), entry_point="add").reward == 0.5
+    assert rust(fenced(GOOD), entry_point="sub").reward == 0.0
     assert rust(fenced("mod inner { pub " + GOOD + " }"), entry_point="add").reward == 0.0
+    assert "not linked" in rust(fenced(GOOD)).detail
 
 
-def test_a_comment_is_no_answer(rust: Judge) -> None:
-    assert rust(fenced("// fn add(a: i32) -> i32 { a + 1 + 2 + 3 }\nfn main() { }")).reward == 0.0
+@pytest.mark.parametrize("code", ["fn main() {}", "// fn add(a: i32) -> i32 { a + 1 + 2 + 3 }\nfn main() { }"])
+def test_a_trivial_program_is_no_answer(rust: Judge, code: str) -> None:
+    verdict = rust(fenced(code))
+    assert (verdict.reward, verdict.passed) == (0.0, False)
+    assert "trivial" in verdict.detail
+    assert rust(fenced(READ), required=("HashMap",)).reward == 0.0
 
 
 @pytest.mark.parametrize(
@@ -152,6 +196,17 @@ def test_what_a_program_denies_itself_still_fails(rust: Judge) -> None:
     assert (
         rust(fenced("#![forbid(unsafe_code)]\nfn add(a: i32, b: i32) -> i32 { unsafe { a + b } }"), **ADD).reward == 0
     )
+
+
+def test_run_runs_without_tests(real_sandbox: Any, judge: type[Judge]) -> None:
+    verifier = RustConfig(run=True, timeout_s=1, min_tokens=0).build(real_sandbox, 1)
+    check = judge(verifier)
+    assert check(fenced("fn main() {}")).reward == 0.7
+    failing = check(fenced('fn main() { panic!("on purpose") }'))
+    assert (failing.reward, failing.stage) == (0.5, Stage.RUN)
+    assert "on purpose" in failing.detail
+    assert check(fenced(GOOD)).reward == 0.0
+    verifier.close()
 
 
 @pytest.mark.parametrize(
@@ -211,7 +266,13 @@ HOSTILE = {
 @pytest.mark.parametrize("name", HOSTILE)
 def test_no_attack_passes_or_harms(rust: Judge, name: str) -> None:
     asserts = ("assert_eq!(add(2, 3), 5);", "assert_eq!(add(7, 8), 2_313_379);", "assert_eq!(add(7, 9), 1 + 2313378);")
-    rust.withstand(fenced(HOSTILE[name]), {"asserts": asserts, "entry_point": "add"}, SUM)
+    for reference in ({"asserts": asserts, "entry_point": "add"}, SUM):
+        verdict = rust(fenced(HOSTILE[name]), **reference)
+        assert verdict.fault is None or "too busy" in verdict.fault
+        assert not verdict.passed
+        assert len(verdict.detail) < 1000
+    descendants = psutil.Process().children(recursive=True)
+    assert not [process for process in descendants if process.name() == "program"]
 
 
 def test_expected_values_never_reach_what_runs(rust: Judge) -> None:
@@ -230,6 +291,21 @@ def test_a_slow_compilation_is_the_programs_doing(real_sandbox: Any, judge: type
     verdict = judge(verifier)(fenced(f'{bomb}const N: u32 = f(60);\nfn main() {{ println!("{{}}", N); }}'))
     assert verdict.reward in (0.0, None)
     verifier.close()
+
+
+def test_a_broken_sandbox_is_a_fault(sandbox: BreakableSandbox, judge: type[Judge]) -> None:
+    verifier = RustConfig().build(sandbox, 1)
+    sandbox.broken = True
+    verdict = judge(verifier)(fenced(GOOD), **ADD)
+    assert verdict.reward is None
+    assert "broken on purpose" in (verdict.fault or "")
+    verifier.close()
+
+
+def test_a_missing_compiler_is_named(real_sandbox: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rustc.shutil, "which", lambda _: None)
+    with pytest.raises(EnvironmentFault, match="apt-get install rustc"):
+        RustConfig().build(real_sandbox, 1)
 
 
 def test_a_toolchain_that_disappears_is_a_fault(
@@ -261,6 +337,15 @@ def test_the_linker_makes_no_difference(real_sandbox: Any, judge: type[Judge], r
     for code in (GOOD, GOOD.replace("+", "-"), 'extern "C" { fn add(a: i32, b: i32) -> i32; }'):
         assert judge(verifier)(fenced(code), **ADD).reward == rust(fenced(code), **ADD).reward
     verifier.close()
+
+
+def test_every_verdict_is_measured_and_the_version_tells_all(rust: Judge) -> None:
+    verdict = rust(fenced(GOOD + "  // \ud800"), **ADD)
+    assert verdict.passed
+    assert verdict.wall_s > 0
+    assert verdict.cpu_s > 0
+    assert (verdict.peak_memory_mb or 0) > 1
+    assert all(word in rust.verifier.version for word in ("rustc 1.", "edition=2021", "rules", "timeout_s"))
 
 
 def test_options_are_checked() -> None:

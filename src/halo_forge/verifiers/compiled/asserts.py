@@ -27,7 +27,7 @@ class Check(NamedTuple):
         sign: `==`, `!=`, `<`, `<=`, `>` or `>=`.
         expected: the trusted other side.
         tolerance: expression of the largest difference allowed; None compares exactly.
-        truth: whether only the truth of the expression counts, as `true` or `false`.
+        truth: whether the expression must be a boolean, compared with `true` or `false`.
         same_type: whether both sides must have the same type, as for Go's `reflect.DeepEqual`.
         text: the test statement it comes from.
     """
@@ -107,7 +107,7 @@ class Reader(NamedTuple):
             left, sign, right = right, MIRRORED[sign], left
         if not self._computes(left):
             raise UnsupportedTests(f"`{text}` calls nothing of the program")
-        if sign in TOLERANT and (difference := self.difference(left)) and (sides := minus_sides(difference)):
+        if sign in TOLERANT and (difference := self.difference(left)) and (sides := _sides(difference)):
             inner = self.equal(*sides, text)
             return inner._replace(sign=sign, tolerance=joined(right))
         return Check(joined(left), sign, joined(right), None, truth=False, same_type=False, text=text)
@@ -119,7 +119,7 @@ class Reader(NamedTuple):
         found = [
             position
             for position, token in outer
-            if token.text in MIRRORED and (token.text not in "<>" or spaced(parts, position))
+            if token.text in MIRRORED and (token.text not in "<>" or _spaced(parts, position))
         ]
         if len(found) > 1:
             raise UnsupportedTests(f"`{text}` has several comparisons in one condition")
@@ -149,7 +149,7 @@ class Reader(NamedTuple):
         return any(token.kind == "name" and token.text not in self.constants for token in parts)
 
 
-def minus_sides(parts: list[Token]) -> tuple[list[Token], list[Token]] | None:
+def _sides(parts: list[Token]) -> tuple[list[Token], list[Token]] | None:
     """Split `a - b` at its last minus sign."""
     for (_, before), (position, token) in reversed(list(pairwise(top_level(parts)))):
         if token.text == "-" and (before.kind != "sign" or before.text in "()[]"):
@@ -157,7 +157,7 @@ def minus_sides(parts: list[Token]) -> tuple[list[Token], list[Token]] | None:
     return None
 
 
-def spaced(parts: Sequence[Token], position: int) -> bool:
+def _spaced(parts: Sequence[Token], position: int) -> bool:
     """Tell whether a sign stands between spaces; one that does not may belong to a generic type."""
     around = parts[max(position - 1, 0) : position + 2]
     return len(around) == 3 and around[0].kind == around[2].kind == "space"

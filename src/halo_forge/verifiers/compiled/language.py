@@ -6,11 +6,10 @@ from collections.abc import Collection
 from typing import NamedTuple, Protocol
 
 from halo_forge.core.protocols import Job
-from halo_forge.verifiers.batch import Meter, UnsupportedTests
+from halo_forge.verifiers.batch import Meter
 from halo_forge.verifiers.compiled.asserts import Check, Test
-from halo_forge.verifiers.compiled.printed_values import Shown, Value, read_report
+from halo_forge.verifiers.compiled.printed_values import Value
 from halo_forge.verifiers.content import CodeLanguage
-from halo_forge.verifiers.program_io import ending
 
 
 class Build(NamedTuple):
@@ -51,24 +50,6 @@ class Answer(NamedTuple):
 
     value: Value
     fits: bool
-
-
-def expected_values(meter: Meter, job: Job, count: int) -> list[Shown]:
-    """Run a program without the completion that prints the values of expected sides.
-
-    Raises:
-        UnsupportedTests: it does not come to its end.
-    """
-    outcome = meter.run(job._replace(report=True))
-    lines = read_report(outcome.report)
-    if outcome.exit_status != 0 or len(lines) != count:
-        raise UnsupportedTests(f"expected values cannot be computed: {ending(outcome)}")
-    return lines
-
-
-def holds_integer(value: int, bits: int, *, signed: bool) -> bool:
-    """Tell whether a value lies in the range of an integer type."""
-    return -(1 << (bits - 1)) <= value < 1 << (bits - 1) if signed else 0 <= value < 1 << bits
 
 
 class Toolchain(Protocol):

@@ -6,14 +6,42 @@ is compiled with the program; the comparison happens here, where the program can
 
 from __future__ import annotations
 
+from itertools import pairwise
+from typing import NamedTuple
+
 from halo_forge.verifiers.batch import UnsupportedTests
-from halo_forge.verifiers.compiled.asserts import MIRRORED, Check, minus_sides, spaced
 from halo_forge.verifiers.cpp.tokens import called_names, tokens, trimmed
 from halo_forge.verifiers.tokens import Token, closing, joined, solid, split, top_level
 
+MIRRORED = {"==": "==", "!=": "!=", "<": ">", ">": "<", "<=": ">=", ">=": "<="}
 NEEDS_SPACE = {"<", ">"}
 ABSOLUTE = {"abs", "fabs", "fabsf", "fabsl"}
 FALSE_NEGATED = {"true": "false", "false": "true"}
+
+
+class Check(NamedTuple):
+    """One comparison.
+
+    Args:
+        expression: what the program computes.
+        sign: `==`, `!=`, `<`, `<=`, `>` or `>=`.
+        expected: the trusted other side.
+        tolerance: expression of the largest difference allowed; None compares exactly.
+        truth: whether only the truth of the expression counts.
+        text: the assert it comes from.
+    """
+
+    expression: str
+    sign: str
+    expected: str
+    tolerance: str | None
+    truth: bool
+    text: str
+
+    @property
+    def called(self) -> list[str]:
+        """The names the expression calls."""
+        return called_names(tokens(self.expression))
 
 
 def read_asserts(texts: tuple[str, ...]) -> list[Check]:
@@ -58,7 +86,7 @@ def _checks(condition: list[Token], text: str) -> list[Check]:
     found = [
         position
         for position, token in top_level(parts)
-        if token.text in MIRRORED and (token.text not in NEEDS_SPACE or spaced(parts, position))
+        if token.text in MIRRORED and (token.text not in NEEDS_SPACE or _spaced(parts, position))
     ]
     if not found:
         return [_truth(parts, text)]
@@ -66,6 +94,12 @@ def _checks(condition: list[Token], text: str) -> list[Check]:
         raise UnsupportedTests(f"`{text}` has several comparisons in one condition")
     left, sign, right = trimmed(parts[: found[0]]), parts[found[0]].text, trimmed(parts[found[0] + 1 :])
     return [_comparison(left, sign, right, text)]
+
+
+def _spaced(parts: list[Token], position: int) -> bool:
+    """Tell whether a sign stands between spaces; one that does not may belong to a template."""
+    around = parts[max(position - 1, 0) : position + 2]
+    return len(around) == 3 and around[0].kind == around[2].kind == "space"
 
 
 def _truth(parts: list[Token], text: str) -> Check:
@@ -76,7 +110,7 @@ def _truth(parts: list[Token], text: str) -> Check:
     if name == "strcmp" and len(arguments) == 2 and expected == "false":
         return _equality(arguments[0], arguments[1], text)
     _require_call(parts, text)
-    return Check(joined(parts), "==", expected, None, truth=True, same_type=False, text=text)
+    return Check(joined(parts), "==", expected, None, truth=True, text=text)
 
 
 def _comparison(left: list[Token], sign: str, right: list[Token], text: str) -> Check:
@@ -87,17 +121,17 @@ def _comparison(left: list[Token], sign: str, right: list[Token], text: str) -> 
     if name == "strcmp" and len(arguments) == 2 and sign == "==" and joined(right) == "0":
         return _equality(arguments[0], arguments[1], text)
     if name in ABSOLUTE and len(arguments) == 1 and sign in {"<", "<="}:
-        sides = minus_sides(arguments[0])
+        sides = _difference(arguments[0])
         if sides is not None:
             return _equality(*sides, text)._replace(sign=sign, tolerance=joined(right))
-    return Check(joined(left), sign, joined(right), None, truth=False, same_type=False, text=text)
+    return Check(joined(left), sign, joined(right), None, truth=False, text=text)
 
 
 def _equality(left: list[Token], right: list[Token], text: str) -> Check:
     if not called_names(left):
         left, right = right, left
     _require_call(left, text)
-    return Check(joined(left), "==", joined(right), None, truth=False, same_type=False, text=text)
+    return Check(joined(left), "==", joined(right), None, truth=False, text=text)
 
 
 def _single_call(parts: list[Token]) -> tuple[str, list[list[Token]]]:
@@ -108,6 +142,15 @@ def _single_call(parts: list[Token]) -> tuple[str, list[list[Token]]]:
     if len(call) < 3 or call[0].kind != "name" or call[1].text != "(" or closing(call, 1) != len(call) - 1:
         return "", []
     return call[0].text, [trimmed(argument) for argument in split(call[2:-1], ",")]
+
+
+def _difference(parts: list[Token]) -> tuple[list[Token], list[Token]] | None:
+    """Split `a - b` at its last minus sign."""
+    inner = list(top_level(parts))
+    for (_, before), (position, token) in reversed(list(pairwise(inner))):
+        if token.text == "-" and (before.kind != "sign" or before.text in "()[]"):
+            return trimmed(parts[:position]), trimmed(parts[position + 1 :])
+    return None
 
 
 def _require_call(parts: list[Token], text: str) -> None:

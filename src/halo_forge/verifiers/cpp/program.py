@@ -8,12 +8,10 @@ from halo_forge.core.protocols import Job, Sandbox
 from halo_forge.core.types import Reference, Stage
 from halo_forge.core.words import count
 from halo_forge.verifiers.batch import Meter, Ruling, UnsupportedTests
-from halo_forge.verifiers.compiled.asserts import Check
-from halo_forge.verifiers.cpp.asserts import read_asserts
+from halo_forge.verifiers.cpp.asserts import Check, read_asserts
 from halo_forge.verifiers.cpp.compilation import CompilingVerifier, Source, compile_reward, refused
 from halo_forge.verifiers.cpp.config import RunnableConfig
 from halo_forge.verifiers.cpp.driver import Language, driver, headers_for
-from halo_forge.verifiers.cpp.tokens import called_names, tokens
 from halo_forge.verifiers.cpp.values import Value, holds, literal_value, printed_value
 from halo_forge.verifiers.program_io import ending, run_cases
 
@@ -90,8 +88,7 @@ class CppVerifier(CompilingVerifier):
         expressions = [_shown(check) for check in checks]
         behind = f"\n{reference.setup}\n{driver(code + reference.setup, expressions, language)}"
         build = self._compilers[language].build(meter, code, behind, link=True)
-        called = (name for check in checks for name in called_names(tokens(check.expression)))
-        entry_point = reference.entry_point or next(called, None)
+        entry_point = reference.entry_point or next((name for check in checks for name in check.called), None)
         if not build.ok and build.in_program:
             return refused(build, None)
         if not build.ok:

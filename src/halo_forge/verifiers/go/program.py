@@ -12,8 +12,8 @@ from halo_forge.core.protocols import Job, Limits, Outcome, Sandbox
 from halo_forge.verifiers.batch import Meter, UnsupportedTests
 from halo_forge.verifiers.compiled.asserts import Check, Test
 from halo_forge.verifiers.compiled.faults import compiled
-from halo_forge.verifiers.compiled.language import Answer, Build, Expected, expected_values, holds_integer
-from halo_forge.verifiers.compiled.printed_values import Shown
+from halo_forge.verifiers.compiled.language import Answer, Build, Expected
+from halo_forge.verifiers.compiled.printed_values import Shown, read_report
 from halo_forge.verifiers.compiled.program import CompiledVerifier
 from halo_forge.verifiers.content import CodeLanguage
 from halo_forge.verifiers.go.asserts import read_go_tests
@@ -27,6 +27,7 @@ from halo_forge.verifiers.go.driver import (
     writable_type,
 )
 from halo_forge.verifiers.go.library import ALL, IMPORTS, INSTALL, LIBRARY_INSIDE, Go, find_go
+from halo_forge.verifiers.program_io import ending
 
 if TYPE_CHECKING:
     from halo_forge.verifiers.go.config import GoConfig
@@ -258,7 +259,13 @@ class GoToolchain:
             UnsupportedTests: they do not run to their end.
         """
         build = self._compile(meter, self._evaluator(setup, shows), link=True)
-        return expected_values(meter, self.job(build.binary), len(shows)) if build.ok else None
+        if not build.ok:
+            return None
+        outcome = meter.run(self.job(build.binary)._replace(report=True))
+        lines = read_report(outcome.report)
+        if outcome.exit_status != 0 or len(lines) != len(shows):
+            raise UnsupportedTests(f"expected values cannot be computed: {ending(outcome)}")
+        return lines
 
 
 def _errors(stderr: bytes) -> list[re.Match[str]]:
@@ -285,6 +292,9 @@ def _answer(shown: Shown, side: Expected) -> Answer:
 
 
 def _holds_integer(kind: str, value: int) -> bool:
-    """Tell whether a value lies in the range of a type; only integer types have one."""
+    """Tell whether a value lies in the range of an integer type."""
     match = INTEGER_TYPE.fullmatch(kind)
-    return match is not None and holds_integer(value, int(match[2] or 64), signed=not match[1])
+    if match is None:
+        return False
+    bits = int(match[2] or 64)
+    return 0 <= value < 1 << bits if match[1] else -(1 << (bits - 1)) <= value < 1 << (bits - 1)

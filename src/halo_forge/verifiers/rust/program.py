@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from halo_forge.core.protocols import Job, Limits, Sandbox
 from halo_forge.verifiers.batch import Meter, UnsupportedTests
 from halo_forge.verifiers.compiled.asserts import Check, Test
-from halo_forge.verifiers.compiled.language import Answer, Build, Expected, expected_values, holds_integer
-from halo_forge.verifiers.compiled.printed_values import Shown
+from halo_forge.verifiers.compiled.language import Answer, Build, Expected
+from halo_forge.verifiers.compiled.printed_values import Shown, read_report
 from halo_forge.verifiers.compiled.program import CompiledVerifier
 from halo_forge.verifiers.content import CodeLanguage
+from halo_forge.verifiers.program_io import ending
 from halo_forge.verifiers.rust.asserts import read_rust_tests
 from halo_forge.verifiers.rust.compiler import RustCompiler
 from halo_forge.verifiers.rust.crates import build_crates
@@ -194,7 +195,13 @@ class RustToolchain:
             UnsupportedTests: they do not run to their end.
         """
         build, _ = self._compiler.build(meter, evaluator(setup, shows), lines=0, link=True, lints=False)
-        return expected_values(meter, self.job(build.binary), len(shows)) if build.ok else None
+        if not build.ok:
+            return None
+        outcome = meter.run(self.job(build.binary)._replace(report=True))
+        lines = read_report(outcome.report)
+        if outcome.exit_status != 0 or len(lines) != len(shows):
+            raise UnsupportedTests(f"expected values cannot be computed: {ending(outcome)}")
+        return lines
 
 
 def _lines(program: str) -> int:
@@ -214,6 +221,8 @@ def _answer(shown: Shown, side: Expected, name: str | None) -> Answer:
 
 
 def _holds_integer(kind: str, value: int) -> bool:
-    """Tell whether a value lies in the range of a type; only integer types have one."""
-    bits = BITS.get(kind[1:]) if kind[:1] in ("i", "u") else None
-    return bits is not None and holds_integer(value, bits, signed=kind[0] == "i")
+    """Tell whether a value lies in the range of an integer type."""
+    if not kind or kind[0] not in "iu" or kind[1:] not in BITS:
+        return False
+    bits = BITS[kind[1:]]
+    return 0 <= value < 1 << bits if kind[0] == "u" else -(1 << (bits - 1)) <= value < 1 << (bits - 1)
