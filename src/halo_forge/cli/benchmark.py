@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 import click
 
 from halo_forge.cli.compare import compare
+from halo_forge.cli.comparison_tables import show_full
 from halo_forge.cli.launch import Job, run_command
 from halo_forge.cli.tables import show_benchmark
-from halo_forge.config.benchmark import BenchmarkRunConfig
+from halo_forge.config.benchmark import BenchmarkFullConfig, BenchmarkRunConfig
 from halo_forge.config.load import Loaded
 from halo_forge.core.events import Listener
 
 if TYPE_CHECKING:
+    from halo_forge.runs.comparison import FullSummary
     from halo_forge.runs.plan import Plan
     from halo_forge.runs.summary import BenchmarkSummary
 
@@ -37,8 +39,30 @@ def _plan(loaded: Loaded[BenchmarkRunConfig]) -> Plan:
     return plan_benchmark(loaded)
 
 
+def _run_full(loaded: Loaded[BenchmarkFullConfig], listeners: tuple[Listener, ...]) -> FullSummary:
+    from halo_forge.benchmark.full import run_full
+
+    return run_full(loaded, listeners)
+
+
+def _full_folder(config: BenchmarkFullConfig) -> Path:
+    from halo_forge.benchmark.full import full_folder
+
+    return full_folder(config)
+
+
+def _plan_full(loaded: Loaded[BenchmarkFullConfig]) -> Plan:
+    from halo_forge.benchmark.full import plan_full
+
+    return plan_full(loaded)
+
+
 benchmark = click.Group(
     "benchmark",
     help="Measure a model.",
-    commands=[run_command("run", Job(BenchmarkRunConfig, _run, _folder, show_benchmark, _plan)), compare],
+    commands=[
+        run_command("run", Job(BenchmarkRunConfig, _run, _folder, show_benchmark, _plan)),
+        run_command("full", Job(BenchmarkFullConfig, _run_full, _full_folder, show_full, _plan_full)),
+        compare,
+    ],
 )

@@ -11,6 +11,7 @@ from halo_forge.core.words import NONE, count, duration
 from halo_forge.report.benchmark_sections import benchmark_body
 from halo_forge.report.blocks import Body, Section, Table
 from halo_forge.report.demo_sections import demo_body
+from halo_forge.report.full_sections import full_body
 from halo_forge.report.raft_sections import raft_body
 from halo_forge.report.read import RunView, read_run
 from halo_forge.report.sft_sections import sft_body
@@ -24,6 +25,7 @@ KINDS: dict[str, tuple[str, Callable[[RunView, Path], Body]]] = {
     "sft": ("Supervised fine-tuning", sft_body),
     "raft": ("RAFT", raft_body),
     "benchmark": ("Benchmark", benchmark_body),
+    "full": ("Course of a RAFT run", full_body),
     "demo": ("Demo", demo_body),
 }
 

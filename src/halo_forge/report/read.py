@@ -18,15 +18,17 @@ from halo_forge.report.wording import moment, visible
 from halo_forge.rollout.records import read_records
 from halo_forge.rollout.rollout_file import RolloutFile
 from halo_forge.rollout.sketch import Sketch
+from halo_forge.runs.comparison import FullSummary
 from halo_forge.runs.launch import LaunchContext
 from halo_forge.runs.run_dir import SUMMARY_FILE, Exit, read_launch
 from halo_forge.runs.summary import BenchmarkSummary, DemoSummary, RaftSummary, SftSummary
 
-Summary = SftSummary | RaftSummary | BenchmarkSummary | DemoSummary
+Summary = SftSummary | RaftSummary | BenchmarkSummary | FullSummary | DemoSummary
 SUMMARIES: dict[str, type[Summary]] = {
     "sft": SftSummary,
     "raft": RaftSummary,
     "benchmark": BenchmarkSummary,
+    "full": FullSummary,
     "demo": DemoSummary,
 }
 _SETTING = re.compile(r"(\w+): (.*)", re.DOTALL)

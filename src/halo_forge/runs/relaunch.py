@@ -19,7 +19,13 @@ from halo_forge.runs.launch import ENVIRONMENT, LAUNCH_FILE, LaunchContext
 from halo_forge.runs.run_dir import is_complete, read_launch
 from halo_forge.runs.state import RunState, read_status
 
-COMMANDS = {"sft": "sft train", "raft": "raft train", "benchmark": "benchmark run", "demo": "demo"}
+COMMANDS = {
+    "sft": "sft train",
+    "raft": "raft train",
+    "benchmark": "benchmark run",
+    "full": "benchmark full",
+    "demo": "demo",
+}
 """Kind of run -> the command that makes it, and with the same settings goes on with it."""
 
 
