@@ -19,7 +19,7 @@ import torch
 
 from halo_forge.config.shared import LoadingOptions
 from halo_forge.core.types import Sampling
-from halo_forge.generation.transformers import log_distribution
+from halo_forge.generation.sampler import log_distribution
 from halo_forge.models.load import Policy, load_policy
 from halo_forge.models.resolve import ModelRef
 

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,9 +7,9 @@ import pytest
 import torch
 
 from halo_forge.config.shared import LoadingOptions
-from halo_forge.core.errors import DataError
+from halo_forge.core.errors import DataError, ModelError
 from halo_forge.core.types import Prompt, Sampling
-from halo_forge.generation.transformers import TransformersGenerator, draw
+from halo_forge.generation.transformers import TransformersGenerator, group_by_length
 from halo_forge.models.load import Policy, load_policy
 from halo_forge.models.resolve import resolve_model
 
@@ -97,33 +96,35 @@ def test_a_long_prompt_does_not_cut_the_answers_of_its_neighbours(
     assert set(cut["short"]) == {room + 20}
 
 
-@pytest.mark.parametrize(
-    ("sampling", "allowed"),
-    [
-        (Sampling(temperature=1, top_k=2), {0, 1}),
-        (Sampling(temperature=1, top_p=0.5), {0}),
-        (Sampling(temperature=1, top_p=0.65), {0, 1}),
-        (Sampling(temperature=0), {0}),
-        (Sampling(temperature=1), {0, 1, 2, 3}),
-    ],
-)
-def test_draws_follow_the_distribution_asked_for(sampling: Sampling, allowed: set[int]) -> None:
-    probabilities = torch.tensor([0.6, 0.2, 0.15, 0.05])
-    random = torch.Generator().manual_seed(0)
-    tokens, logprobs = draw(probabilities.log().expand(4000, 4), sampling, random)
-    counts = Counter(tokens.tolist())
-    assert set(counts) == allowed
-    if sampling.temperature:
-        total = sum(float(probabilities[t]) for t in allowed)
-        for token, count in counts.items():
-            share = float(probabilities[token]) / total
-            assert count / 4000 == pytest.approx(share, abs=0.03)
-            assert logprobs[tokens == token][0].exp() == pytest.approx(share, rel=1e-4)
-
-
 def test_a_generation_config_of_the_model_does_not_leak_in(nano_model: Path, prompts: list[Prompt]) -> None:
     policy = load_policy(resolve_model(str(nano_model)), LoadingOptions())
     sampling = Sampling(n=4, temperature=1, max_new_tokens=12)
     before = TransformersGenerator(policy).generate(prompts, sampling, seed=1)
-    policy.model.generation_config.update(temperature=0.01, top_k=1, repetition_penalty=9.0, max_new_tokens=2)
+    policy.model.generation_config.update(
+        temperature=0.01, top_k=1, top_p=0.1, min_p=0.9, repetition_penalty=9.0, max_new_tokens=2
+    )
     assert TransformersGenerator(policy).generate(prompts, sampling, seed=1) == before
+
+
+def test_prompts_of_like_length_are_read_together() -> None:
+    assert group_by_length([100, 10, 90, 12, 80, 13, 500]) == [[1, 3, 5], [4, 2, 0], [6]]
+    assert [len(group) for group in group_by_length([1000] * 100)] == [32, 32, 32, 4]
+    assert group_by_length([50_000, 50_000]) == [[0], [1]]
+
+
+def test_the_order_of_prompts_is_kept_when_they_are_read_in_groups(
+    policy: Policy, make_prompt: Callable[..., Prompt]
+) -> None:
+    prompts = [make_prompt(f"p{i}", "a " * length) for i, length in enumerate([90, 1, 40, 2, 91])]
+    got = TransformersGenerator(policy).generate(prompts, Sampling(n=2, temperature=0, max_new_tokens=8), seed=0)
+    assert [(c.prompt_id, c.index) for c in got] == [(p.id, i) for p in prompts for i in range(2)]
+    for prompt in prompts:
+        alone = TransformersGenerator(policy).generate([prompt], Sampling(n=1, temperature=0, max_new_tokens=8), seed=0)
+        assert {c.token_ids for c in got if c.prompt_id == prompt.id} == {alone[0].token_ids}
+
+
+def test_a_model_whose_logits_are_not_numbers_is_refused(nano_model: Path, prompts: list[Prompt]) -> None:
+    policy = load_policy(resolve_model(str(nano_model)), LoadingOptions())
+    next(policy.model.parameters()).data[:, 0] = float("nan")
+    with pytest.raises(ModelError, match="logits are not numbers"):
+        TransformersGenerator(policy).generate(prompts, Sampling(n=2, temperature=1, max_new_tokens=2), seed=0)

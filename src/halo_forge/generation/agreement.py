@@ -12,8 +12,8 @@ import torch
 from halo_forge.core.errors import EnvironmentFault
 from halo_forge.core.types import Completion, Sampling
 from halo_forge.generation.connect import PROBE
+from halo_forge.generation.sampler import log_distribution
 from halo_forge.generation.server import ServerGenerator
-from halo_forge.generation.transformers import log_distribution
 from halo_forge.models.load import Policy
 
 PROBES, PROBE_TOKENS, PROBE_SEED = 4, 24, 0

@@ -1,43 +1,47 @@
 """Sampling with a transformers model in this process.
 
-A prompt is read once and its key-value cache then shared out to its samples; finished rows leave the batch. Both make
-the same distribution as `generate(num_return_sequences=n)` with less work.
+A prompt is read once and its keys and values then shared out to its samples; finished rows leave the batch; an adapter
+is folded into the weights meanwhile. All of it makes the same distribution as `generate(num_return_sequences=n)` with
+less work. Nothing of the model's own generation_config is read but the tokens that end a turn (`models.load`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import inspect
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from transformers import DynamicCache
 
-from halo_forge.core.errors import DataError
+from halo_forge.core.errors import DataError, ModelError
 from halo_forge.core.types import Completion, Prompt, Sampling
+from halo_forge.generation.key_values import Prefilled, RoomyLayer, share_out, shareable
+from halo_forge.generation.merged import merged
+from halo_forge.generation.sampler import Uniforms, draw
 from halo_forge.models.load import Policy
 
-RETIRE_SHARE = 0.25
+RETIRE_SHARE = 0.1
+PADDING_SHARE = 0.25
+PREFILL_PLACES = 32_768
 
 
-@dataclass
-class _Row:
-    """One completion in the making.
+@dataclass(frozen=True)
+class _Drawn:
+    """What a chunk's rows drew.
 
     Args:
-        room: new tokens that fit behind its own prompt, at most those asked for.
+        tokens: (R, T) int64; what lies behind a row's length means nothing.
+        logprobs: (R, T) float32.
+        lengths: (R,) int64, tokens of each row.
+        stopped: (R,) bool, whether the last of them is a stop token.
     """
 
-    prompt_id: str
-    index: int
-    room: int
-    token_ids: list[int] = field(default_factory=list)
-    logprobs: list[float] = field(default_factory=list)
-    stopped: bool = False
-
-    @property
-    def ended(self) -> bool:
-        """Whether it takes no further token."""
-        return self.stopped or len(self.token_ids) == self.room
+    tokens: torch.Tensor
+    logprobs: torch.Tensor
+    lengths: torch.Tensor
+    stopped: torch.Tensor
 
 
 class TransformersGenerator:
@@ -52,29 +56,23 @@ class TransformersGenerator:
 
         Raises:
             DataError: a prompt leaves no room for an answer in the model's context.
+            ModelError: the model's logits are not numbers.
         """
         self._policy.model.eval()
         encoded = [self._policy.chat.prompt_ids(prompt.messages) for prompt in prompts]
-        rows = [
-            _Row(prompt.id, index, self._room(prompt, len(ids), sampling))
-            for prompt, ids in zip(prompts, encoded, strict=True)
-            for index in range(sampling.n)
-        ]
-        self._decode(rows, encoded, sampling, seed)
-        return [
-            Completion(
-                prompt_id=row.prompt_id,
-                index=row.index,
-                text=self._policy.chat.decode(row.token_ids),
-                token_ids=tuple(row.token_ids),
-                logprobs=tuple(row.logprobs),
-                finish_reason="stop" if row.stopped else "length",
-                seed=seed,
-            )
-            for row in rows
-        ]
+        rooms = [self._room(prompt, len(ids), sampling) for prompt, ids in zip(prompts, encoded, strict=True)]
+        with merged(self._policy) as model:
+            parts = list(self._prefill(model, encoded))
+            drawn = self._decode(model, parts, encoded, rooms, sampling, seed)
+        return self._completions(prompts, drawn, sampling.n, seed)
+
+    @property
+    def _inner(self) -> Any:
+        """The model of `transformers`, below what wraps it."""
+        return self._policy.model.get_base_model() if self._policy.is_adapter else self._policy.model
 
     def _room(self, prompt: Prompt, length: int, sampling: Sampling) -> int:
+        """New tokens that fit behind a prompt, at most those asked for."""
         context = self._policy.context_length
         if context is None:
             return sampling.max_new_tokens
@@ -85,99 +83,148 @@ class TransformersGenerator:
             )
         return min(sampling.max_new_tokens, context - length)
 
-    def _decode(self, rows: list[_Row], encoded: list[list[int]], sampling: Sampling, seed: int) -> None:
+    def _prefill(self, model: Any, encoded: list[list[int]]) -> Iterator[Prefilled]:
+        """Read the prompts, those of like length together."""
+        parts = group_by_length([len(ids) for ids in encoded])
+        if not shareable(DynamicCache(config=model.config)):
+            parts = [list(range(len(encoded)))]
+        for part in parts:
+            yield self._read(model, part, [encoded[prompt] for prompt in part])
+
+    def _read(self, model: Any, prompts: list[int], encoded: list[list[int]]) -> Prefilled:
+        lengths = torch.tensor([len(ids) for ids in encoded])
+        longest, pad = int(lengths.max()), self._policy.chat.pad_id
+        ids = torch.tensor([[pad] * (longest - len(row)) + row for row in encoded])
+        mask = _padding_mask(lengths, longest)
+        cache = DynamicCache(config=model.config)
+        keep = {"logits_to_keep": 1} if "logits_to_keep" in inspect.signature(self._inner.forward).parameters else {}
         device = self._policy.device
-        random = torch.Generator(device=device).manual_seed(seed)
-        cache, mask, logits = self._prefill(encoded)
-        cache.batch_repeat_interleave(sampling.n)
-        mask, logits = (tensor.repeat_interleave(sampling.n, dim=0) for tensor in (mask, logits))
-        live = list(rows)
-        while True:
-            tokens, logprobs = draw(logits, sampling, random)
-            for row, token, logprob in zip(live, tokens.tolist(), logprobs.tolist(), strict=True):
-                if not row.ended:
-                    row.token_ids.append(token)
-                    row.logprobs.append(logprob)
-                    row.stopped = token in self._policy.chat.stop_ids
-            going = [i for i, row in enumerate(live) if not row.ended]
-            if not going:
-                return
-            if len(going) <= (1 - RETIRE_SHARE) * len(live):
-                chosen = torch.tensor(going, device=device)
-                cache.batch_select_indices(chosen)
-                mask, tokens = mask[chosen], tokens[chosen]
-                live = [live[i] for i in going]
-            mask = torch.cat([mask, mask.new_ones(len(live), 1)], dim=1)
-            logits = self._policy.model(
+        logits = model(
+            input_ids=ids.to(device),
+            attention_mask=mask.to(device),
+            position_ids=(mask.cumsum(dim=1) - 1).clamp(min=0).to(device),
+            past_key_values=cache,
+            use_cache=True,
+            **keep,
+        ).logits[:, -1]
+        return Prefilled(prompts, cache, logits)
+
+    def _decode(
+        self,
+        model: Any,
+        parts: list[Prefilled],
+        encoded: list[list[int]],
+        rooms: list[int],
+        sampling: Sampling,
+        seed: int,
+    ) -> _Drawn:
+        device, n = self._policy.device, sampling.n
+        cache, logits = share_out(parts, n)
+        prompt_lengths = torch.tensor([len(ids) for ids in encoded]).repeat_interleave(n)
+        longest, steps = int(prompt_lengths.max()), max(rooms)
+        padded = bool((prompt_lengths < longest).any())
+        mask = _padding_mask(prompt_lengths, longest, steps).to(device)
+        if takes_expanded_mask(self._inner, cache):
+            mask = _expanded(mask, cache.layers[0].keys.dtype)
+        room = torch.tensor(rooms, device=device).repeat_interleave(n)
+        stops = torch.tensor(sorted(self._policy.chat.stop_ids), device=device)
+        last_place = (self._policy.context_length or 0) - 1
+        # Rows of the chunk still in the batch, and their next places.
+        rows, places = torch.arange(len(room), device=device), prompt_lengths.to(device)
+        drawn = _Drawn(
+            torch.zeros(len(room), steps, dtype=torch.int64, device=device),
+            torch.zeros(len(room), steps, device=device),
+            room.clone(),
+            torch.zeros(len(room), dtype=torch.bool, device=device),
+        )
+        uniforms = Uniforms(len(room), seed, device)
+        ended = drawn.stopped.clone()
+        for step in range(steps):
+            tokens, logprobs = draw(logits, sampling, uniforms.next(rows))
+            drawn.tokens[rows, step], drawn.logprobs[rows, step] = tokens, logprobs
+            stopping = torch.isin(tokens, stops) & ~ended
+            drawn.lengths[rows[stopping]] = step + 1
+            drawn.stopped[rows[stopping]] = True
+            ended = ended | stopping | (room[rows] == step + 1)
+            going = len(rows) - int(ended.sum())
+            if going == 0:
+                break
+            if going <= (1 - RETIRE_SHARE) * len(rows):
+                kept = (~ended).nonzero()[:, 0]
+                cache.reorder_cache(kept)
+                rows, places, mask, tokens, ended = (t[kept] for t in (rows, places, mask, tokens, ended))
+            # A row at the end of its context waits there to be retired.
+            positions = places.clamp(max=last_place) if last_place >= 0 else places
+            logits = model(
                 input_ids=tokens[:, None],
-                attention_mask=mask,
-                position_ids=mask.sum(dim=1, keepdim=True) - 1,
+                attention_mask=mask[..., : longest + step + 1] if padded else None,
+                position_ids=positions[:, None],
                 past_key_values=cache,
                 use_cache=True,
             ).logits[:, -1]
+            places = places + 1
+        return drawn
 
-    def _prefill(self, encoded: list[list[int]]) -> tuple[DynamicCache, torch.Tensor, torch.Tensor]:
-        """Read the prompts, padded on the left.
-
-        Returns:
-            The cache; the mask (B, P) int64, 1 at real tokens; the logits after the last token (B, V).
-        """
-        longest = max(map(len, encoded))
-        pad = self._policy.chat.pad_id
-        ids = torch.tensor([[pad] * (longest - len(row)) + row for row in encoded], device=self._policy.device)
-        mask = torch.tensor(
-            [[0] * (longest - len(row)) + [1] * len(row) for row in encoded], device=self._policy.device
-        )
-        cache = DynamicCache(config=self._policy.model.config)
-        logits = self._policy.model(
-            input_ids=ids,
-            attention_mask=mask,
-            position_ids=(mask.cumsum(dim=1) - 1).clamp(min=0),
-            past_key_values=cache,
-            use_cache=True,
-            logits_to_keep=1,
-        ).logits[:, -1]
-        return cache, mask, logits
+    def _completions(self, prompts: Sequence[Prompt], drawn: _Drawn, n: int, seed: int) -> list[Completion]:
+        if not bool(drawn.logprobs.isfinite().all()):
+            raise ModelError("the model's logits are not numbers: its weights are broken, or its type is too narrow")
+        lengths, stopped = drawn.lengths.tolist(), drawn.stopped.tolist()
+        tokens, logprobs = drawn.tokens.tolist(), drawn.logprobs.tolist()
+        chat = self._policy.chat
+        return [
+            Completion(
+                prompt_id=prompts[row // n].id,
+                index=row % n,
+                text=chat.decode(tokens[row][:length]),
+                token_ids=tuple(tokens[row][:length]),
+                logprobs=tuple(logprobs[row][:length]),
+                finish_reason="stop" if stopped[row] else "length",
+                seed=seed,
+            )
+            for row, length in enumerate(lengths)
+        ]
 
 
-def draw(logits: torch.Tensor, sampling: Sampling, random: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
-    """Draw one token a row, at temperature 0 the likeliest.
+def group_by_length(lengths: Sequence[int]) -> list[list[int]]:
+    """Cut prompts into groups that are read together.
 
     Args:
-        logits: (R, V), any float type.
+        lengths: tokens of each prompt.
 
     Returns:
-        Tokens (R,) int64 and their log-probabilities (R,) float32 under the distribution drawn from.
+        Indices of the prompts of each group, shortest first: at most a quarter of a group's longest prompt is padding
+        anywhere in it, and it has at most 32,768 places, or one prompt.
     """
-    logprobs = log_distribution(logits, sampling)
-    if sampling.temperature == 0:
-        tokens = logits.argmax(dim=-1, keepdim=True)
-    else:
-        tokens = torch.multinomial(logprobs.exp(), 1, generator=random)
-    return tokens[:, 0], logprobs.gather(1, tokens)[:, 0]
+    groups: list[list[int]] = []
+    for prompt in sorted(range(len(lengths)), key=lambda index: lengths[index]):
+        longest = lengths[prompt]
+        if groups:
+            shortest, size = lengths[groups[-1][0]], len(groups[-1]) + 1
+            if shortest >= (1 - PADDING_SHARE) * longest and size * longest <= PREFILL_PLACES:
+                groups[-1].append(prompt)
+                continue
+        groups.append([prompt])
+    return groups
 
 
-def log_distribution(logits: torch.Tensor, sampling: Sampling) -> torch.Tensor:
-    """The distribution that tokens are drawn from: temperature, then top-k, then top-p (Holtzman et al. 2020).
+def takes_expanded_mask(model: Any, cache: DynamicCache) -> bool:
+    """Whether a mask (R, 1, 1, L) to add to the scores may be given where the model would make it anew at each token.
 
-    At temperature 0 it is the model's own.
-
-    Args:
-        logits: (R, V), any float type.
-
-    Returns:
-        Log-probabilities (R, V) float32.
+    So it is in models that leave masks to `transformers.masking_utils`, while every layer sees all places.
     """
-    logits = logits.float()
-    if sampling.temperature == 0:
-        return logits.log_softmax(dim=-1)
-    logits = logits / sampling.temperature
-    if 0 < sampling.top_k < logits.shape[-1]:
-        least = logits.topk(sampling.top_k, dim=-1).values[:, -1:]
-        logits = logits.masked_fill(logits < least, float("-inf"))
-    if sampling.top_p < 1:
-        ordered, order = logits.sort(dim=-1, descending=True)
-        before = ordered.softmax(dim=-1).cumsum(dim=-1) - ordered.softmax(dim=-1)
-        dropped = (before >= sampling.top_p).scatter(1, order, before >= sampling.top_p)
-        logits = logits.masked_fill(dropped, float("-inf"))
-    return logits.log_softmax(dim=-1)
+    return (
+        bool(model._supports_attention_backend)
+        and model.config.get_text_config()._attn_implementation in ("sdpa", "eager")
+        and all(type(layer) is RoomyLayer for layer in cache.layers)
+    )
+
+
+def _expanded(mask: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    least = torch.finfo(dtype).min
+    return torch.zeros(mask.shape, dtype=dtype, device=mask.device).masked_fill(mask == 0, least)[:, None, None]
+
+
+def _padding_mask(lengths: torch.Tensor, longest: int, behind: int = 0) -> torch.Tensor:
+    """(R, longest + behind) int64: 0 in front of a row's own tokens, 1 from there on."""
+    places = torch.arange(longest + behind)
+    return (places >= (longest - lengths)[:, None]).long()
