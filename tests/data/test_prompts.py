@@ -90,8 +90,15 @@ def test_max_prompts_draws_by_the_seed_and_keeps_the_order(write_rows: WriteRows
         ({"prompt": 3}, "'prompt' must be a non-empty list of {'role', 'content'} objects, not a number"),
         ({"messages": []}, "'messages' must be a non-empty list"),
         ({"messages": ["a"]}, "messages[0] must be an object with 'role' and 'content', not a text"),
-        ({"messages": [{"role": "user"}]}, "messages[0].content must be a text, not null"),
-        ({"messages": [{"role": "user", "content": [{"type": "text"}]}]}, "messages[0].content must be a text, not an"),
+        ({"messages": [{"role": "user"}]}, "messages[0].content must be a text or a list of parts, not null"),
+        (
+            {"messages": [{"role": "user", "content": []}]},
+            "messages[0].content must be a text or a list of parts, not e",
+        ),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "text"}]}]},
+            "messages[0].content[0] must have 'text', or",
+        ),
         ({"messages": [{"content": "a"}]}, "messages[0].role must be a text, not null"),
         ({"messages": [{"role": "human", "content": "a"}]}, "unknown role 'human': choose one of system, user,"),
         ({"messages": [{"role": "assistant", "content": "a"}]}, "must end with the user's turn, but the last is the"),
@@ -99,7 +106,7 @@ def test_max_prompts_draws_by_the_seed_and_keeps_the_order(write_rows: WriteRows
         ({"prompt": "a", "task_id": True}, "'task_id' must be an integer or a text"),
         ({"prompt": "a", "id": ["x" * 99]}, "..."),
         ({"prompt": "a", "group": 3}, "'group' must be a text, not a number"),
-        ({"prompt": "a", "reference": {"answer": 3}}, "reference.answer: Extra inputs are not permitted"),
+        ({"prompt": "a", "reference": {"verdict": 3}}, "reference.verdict: Extra inputs are not permitted"),
     ],
 )
 def test_faults_of_a_row(write_rows: WriteRows, row: dict[str, Any], said: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 
 class Record(BaseModel):
@@ -18,11 +18,58 @@ class Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class TextPart(Record):
+    """Text of a message that also holds images or audio."""
+
+    text: str
+
+
+class MediaPart(Record):
+    """An image or a piece of audio in a message.
+
+    Args:
+        path: its file, absolute or relative to the folder of the data file.
+        sha256: hash of the file's bytes, 64 hexadecimal digits; "" where it was not recorded.
+    """
+
+    kind: Literal["image", "audio"]
+    path: str
+    sha256: str = ""
+
+
+Part = TextPart | MediaPart
+
+
+class ToolCall(Record):
+    """A call of a tool: its name, and its arguments by name."""
+
+    name: str
+    arguments: dict[str, JsonValue] = {}
+
+
 class Message(Record):
-    """One turn of a conversation."""
+    """One turn of a conversation.
+
+    Args:
+        content: what is said; parts in order where images or audio belong to it.
+        tool_calls: what the assistant calls in this turn.
+    """
 
     role: Literal["system", "user", "assistant", "tool"]
-    content: str
+    content: str | tuple[Part, ...]
+    tool_calls: tuple[ToolCall, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """The content's text alone."""
+        if isinstance(self.content, str):
+            return self.content
+        return "".join(part.text for part in self.content if isinstance(part, TextPart))
+
+    @property
+    def media(self) -> tuple[MediaPart, ...]:
+        """The content's images and audio, in order."""
+        return tuple(part for part in self.content if isinstance(part, MediaPart))
 
 
 class IoCase(Record):
@@ -33,7 +80,7 @@ class IoCase(Record):
 
 
 class Reference(Record):
-    """The ground truth of a prompt; the model never sees it and neither does the process that runs its code.
+    r"""The ground truth of a prompt; the model never sees it and neither does the process that runs its code.
 
     Args:
         asserts: test statements, one each, such as `assert add(1, 2) == 3`.
@@ -45,6 +92,12 @@ class Reference(Record):
             prompt.
         stub: source the completion may continue (HumanEval gives the head of the function as the prompt).
         solution: a known correct answer, for checking the tests themselves.
+        answer: the final answer of a problem, such as `72` or `\frac{1}{2}`.
+        answers: answers of which each is right, such as those of several annotators, in their order and repeated.
+        choices: the options of a multiple-choice question, in order.
+        transcript: what is said in the audio.
+        calls: the tool calls that are right, in whatever order; empty when no call is, None when calls are not asked
+            for.
     """
 
     asserts: tuple[str, ...] = ()
@@ -55,6 +108,11 @@ class Reference(Record):
     required: tuple[str, ...] = ()
     stub: str = ""
     solution: str | None = None
+    answer: str | None = None
+    answers: tuple[str, ...] = ()
+    choices: tuple[str, ...] = ()
+    transcript: str | None = None
+    calls: tuple[ToolCall, ...] | None = None
 
     @property
     def has_tests(self) -> bool:
@@ -70,19 +128,23 @@ class Prompt(Record):
         messages: the conversation that ends with the user's turn.
         reference: what the verifier compares with.
         group: a label under which results are also reported apart, such as `unseen`.
+        tools: the tools it may call, each a JSON schema as chat templates take them:
+            `{"type": "function", "function": {"name", "description", "parameters"}}`.
     """
 
     id: str
     messages: tuple[Message, ...] = Field(min_length=1)
     reference: Reference = Reference()
     group: str | None = None
+    tools: tuple[dict[str, JsonValue], ...] = ()
 
 
 class Conversation(Record):
-    """A supervised training row: turns of which the assistant's are learnt."""
+    """A supervised training row: turns of which the assistant's are learnt; `tools` as for a `Prompt`."""
 
     id: str
     messages: tuple[Message, ...] = Field(min_length=1)
+    tools: tuple[dict[str, JsonValue], ...] = ()
 
 
 class Sampling(Record):

@@ -45,10 +45,13 @@ def render_chatml(messages: Sequence[Message]) -> str:
     """Write turns as ChatML; `parse_chatml` gives the same messages back.
 
     Raises:
-        DataError: a content holds one of the two marks, which could not be told from a turn's end.
+        DataError: a content holds one of the two marks, which could not be told from a turn's end, or a message is
+            more than a text.
     """
     for message in messages:
+        if message.media or message.tool_calls:
+            raise DataError(f"a message of the {message.role} holds media or calls, which ChatML cannot carry")
         for mark in (START, END):
-            if mark in message.content:
+            if mark in message.text:
                 raise DataError(f"a message of the {message.role} holds {mark}, which ChatML cannot carry")
-    return "".join(f"{START}{message.role}\n{message.content}{END}\n" for message in messages)
+    return "".join(f"{START}{message.role}\n{message.text}{END}\n" for message in messages)

@@ -14,6 +14,7 @@ from halo_forge.data.draw import draw
 from halo_forge.data.fields import has, id_field, known_keys, text_field
 from halo_forge.data.jsonl import JsonObject, Row, parse_rows
 from halo_forge.data.messages import has_turn, holds_control_token, make_message, messages_field, turns_field
+from halo_forge.data.parts import read_tools
 
 NO_QUESTION = "without text of the user"
 NO_ANSWER = "without text of the assistant"
@@ -91,7 +92,10 @@ def read_conversation(row: Row) -> Conversation:
     Raises:
         DataError: it has none of the forms, or is malformed.
     """
-    return Conversation(id=id_field(row.values) or f"line-{row.line}", messages=_read_messages(row.values))
+    values = row.values
+    return Conversation(
+        id=id_field(values) or f"line-{row.line}", messages=_read_messages(values), tools=read_tools(values)
+    )
 
 
 def instruction_messages(instruction: str, input: str | None, output: str) -> tuple[Message, ...]:

@@ -9,15 +9,16 @@ from typing import get_args
 from pydantic import JsonValue
 
 from halo_forge.core.errors import DataError
-from halo_forge.core.types import Message
+from halo_forge.core.types import Message, Part, ToolCall
 from halo_forge.data.fields import shortened
 from halo_forge.data.jsonl import JsonObject, json_type
+from halo_forge.data.parts import read_calls, read_content
 
 ROLES: tuple[str, ...] = get_args(Message.model_fields["role"].annotation)
 CONTROL_TOKEN = re.compile(r"<\|[a-z0-9_]+\|>|<(?:start|end)_of_turn>|\[/?INST\]")
 
 
-def make_message(role: str, content: str) -> Message:
+def make_message(role: str, content: str | tuple[Part, ...], tool_calls: tuple[ToolCall, ...] = ()) -> Message:
     """Build one message.
 
     Raises:
@@ -25,7 +26,7 @@ def make_message(role: str, content: str) -> Message:
     """
     if role not in ROLES:
         raise DataError(f"unknown role {shortened(role)}: choose one of {', '.join(ROLES)}")
-    return Message.model_validate({"role": role, "content": content})
+    return Message.model_validate({"role": role, "content": content, "tool_calls": tool_calls})
 
 
 def messages_field(values: JsonObject, key: str) -> tuple[Message, ...]:
@@ -54,8 +55,8 @@ def turns_field(values: JsonObject, key: str, role: str) -> tuple[Message, ...]:
 
 
 def has_turn(messages: Sequence[Message], role: str) -> bool:
-    """Whether somebody in that role says something that is not blank."""
-    return any(message.role == role and message.content.strip() for message in messages)
+    """Whether somebody in that role says something that is not blank, shows something or calls a tool."""
+    return any(m.role == role and (m.text.strip() or m.media or m.tool_calls) for m in messages)
 
 
 def holds_control_token(messages: Sequence[Message]) -> bool:
@@ -63,14 +64,16 @@ def holds_control_token(messages: Sequence[Message]) -> bool:
 
     Most tokenizers read such text as the token itself, so that a user's words could end the user's turn.
     """
-    return any(CONTROL_TOKEN.search(message.content) for message in messages)
+    return any(CONTROL_TOKEN.search(message.text) for message in messages)
 
 
 def _message(item: JsonValue, where: str) -> Message:
     if not isinstance(item, dict):
         raise DataError(f"{where} must be an object with 'role' and 'content', not {json_type(item)}")
     role, content = item.get("role"), item.get("content")
-    if not isinstance(role, str) or not isinstance(content, str):
-        wrong = "role" if not isinstance(role, str) else "content"
-        raise DataError(f"{where}.{wrong} must be a text, not {json_type(item.get(wrong))}")
-    return make_message(role, content)
+    if not isinstance(role, str):
+        raise DataError(f"{where}.role must be a text, not {json_type(role)}")
+    calls = read_calls(item.get("tool_calls"), f"{where}.tool_calls")
+    if content is None and calls:
+        content = ""
+    return make_message(role, read_content(content, f"{where}.content"), calls)

@@ -13,6 +13,7 @@ from halo_forge.data.draw import draw
 from halo_forge.data.fields import has, id_field, known_keys, shortened, text_field
 from halo_forge.data.jsonl import Row, parse_rows
 from halo_forge.data.messages import make_message, turns_field
+from halo_forge.data.parts import read_tools
 from halo_forge.data.references import read_task
 
 
@@ -59,13 +60,14 @@ def read_prompt(row: Row) -> Prompt:
         messages = turns_field(values, "prompt" if has(values, "prompt") else "messages", "user")
     if messages[-1].role != "user":
         raise DataError(f"the messages must end with the user's turn, but the last is the {messages[-1].role}'s")
-    if not messages[-1].content.strip():
+    if not messages[-1].text.strip() and not messages[-1].media:
         raise DataError("the prompt is blank")
     return Prompt(
         id=id_field(values) or f"line-{row.line}",
         messages=messages,
         reference=task.reference,
         group=text_field(values, "group"),
+        tools=read_tools(values),
     )
 
 

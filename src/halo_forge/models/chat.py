@@ -123,7 +123,7 @@ class ChatFormat:
         return next((token for token in whole[len(prompt) :] if token in added), self.tokenizer.eos_token_id)
 
     def _render(self, messages: Sequence[Message], *, add_generation_prompt: bool) -> list[int]:
-        turns = [message.model_dump() for message in messages]
+        turns = _turns(messages)
         ids: list[int] = self.tokenizer.apply_chat_template(
             turns,
             tokenize=True,
@@ -134,11 +134,29 @@ class ChatFormat:
         return ids
 
     def _text(self, messages: Sequence[Message], *, add_generation_prompt: bool) -> str:
-        turns = [message.model_dump() for message in messages]
+        turns = _turns(messages)
         text: str = self.tokenizer.apply_chat_template(
             turns, tokenize=False, add_generation_prompt=add_generation_prompt
         )
         return text
+
+
+def _turns(messages: Sequence[Message]) -> list[dict[str, object]]:
+    """Write messages as chat templates take them.
+
+    Raises:
+        DataError: a message holds media, which need a processor and not a tokenizer.
+    """
+    turns: list[dict[str, object]] = []
+    for message in messages:
+        if message.media:
+            kinds = sorted({part.kind for part in message.media})
+            raise DataError(f"a message holds {' and '.join(kinds)}, but this model reads text only")
+        turn: dict[str, object] = {"role": message.role, "content": message.text}
+        if message.tool_calls:
+            turn["tool_calls"] = [{"type": "function", "function": call.model_dump()} for call in message.tool_calls]
+        turns.append(turn)
+    return turns
 
 
 def _read_template(template: str) -> str:

@@ -152,7 +152,7 @@ def _prompts(run: RunView, groups: Mapping[str, Sequence[Sketch]]) -> Section:
     names = [name for _, _, name in rated]
     shown = min(LISTED, len(names) // 2) or 1
     hardest, easiest = names[:shown], names[::-1][: min(shown, len(names) - shown)]
-    texts = {p.id: shorten(p.messages[-1].content, 90) for p in read_prompts(run.folder, {*hardest, *easiest}).values()}
+    texts = {p.id: shorten(p.messages[-1].text, 90) for p in read_prompts(run.folder, {*hardest, *easiest}).values()}
     never = sum(rate == 0 for rate, _, _ in rated)
     always = sum(rate == 1 for rate, _, _ in rated)
     text = (

@@ -89,7 +89,7 @@ def show(pick: Pick, prompts: Mapping[str, Prompt], where: str) -> Sample:
     if completion.finish_reason == "length":
         facts.append(("Ended", f"cut at max_new_tokens, after {len(completion.token_ids):,} tokens"))
     prompt = prompts.get(completion.prompt_id)
-    turns = () if prompt is None else tuple((m.role, cut(m.content, where, PROMPT_LIMIT)[0]) for m in prompt.messages)
+    turns = () if prompt is None else tuple((m.role, cut(m.text, where, PROMPT_LIMIT)[0]) for m in prompt.messages)
     return Sample(
         kind="fault" if verdict.reward is None else "good" if verdict.passed else "bad",
         title=f"{'; '.join(pick.labels)} · {visible(completion.prompt_id)}, completion {completion.index}",

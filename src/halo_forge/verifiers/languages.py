@@ -59,7 +59,7 @@ def shown_languages(code: str) -> frozenset[str]:
 
 def named_languages(prompt: Prompt) -> frozenset[str]:
     """Return the languages that the prompt asks for, in words or by the fences it shows; system turns count too."""
-    text = "\n".join(message.content for message in prompt.messages if message.role in ("system", "user"))
+    text = "\n".join(message.text for message in prompt.messages if message.role in ("system", "user"))
     words = {language for language, name in NAMED.items() if name.search(text)}
     fences = {FENCES[block.language] for block in fenced_blocks(text) if block.language in FENCES}
     return frozenset(words or fences)

@@ -50,7 +50,7 @@ def read_submission(row: Row) -> Submission:
     answer = turns_field(values, "completion", "assistant")[-1]
     if answer.role != "assistant":
         raise DataError(f"the completion must end with the assistant's turn, but the last is the {answer.role}'s")
-    return Submission(_prompt(row), answer.content)
+    return Submission(_prompt(row), answer.text)
 
 
 def read_source(file: IO[bytes], path: Path, line: int) -> Iterator[SourceRow]:

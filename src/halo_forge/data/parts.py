@@ -1,0 +1,102 @@
+"""What a message can hold besides one text: parts with images or audio, calls of tools; and the tools of a row."""
+
+from __future__ import annotations
+
+import json
+
+from pydantic import JsonValue
+
+from halo_forge.core.errors import DataError
+from halo_forge.core.types import MediaPart, Part, TextPart, ToolCall
+from halo_forge.data.fields import shortened
+from halo_forge.data.jsonl import JsonObject, json_type
+
+KINDS = ("image", "audio")
+
+
+def read_content(value: JsonValue, where: str) -> str | tuple[Part, ...]:
+    """Return a message's content: one text, or parts.
+
+    A part is `{"text": "…"}` or `{"kind": "image", "path": "…", "sha256": "…"}`; `type` may say the kind, as in the
+    messages that chat templates take.
+
+    Raises:
+        DataError: it is neither, a part has no such shape, or there is none.
+    """
+    if isinstance(value, str):
+        return value
+    if not isinstance(value, list) or not value:
+        raise DataError(
+            f"{where} must be a text or a list of parts, not {'empty' if value == [] else json_type(value)}"
+        )
+    return tuple(_part(item, f"{where}[{index}]") for index, item in enumerate(value))
+
+
+def read_calls(value: JsonValue, where: str) -> tuple[ToolCall, ...]:
+    """Return calls of tools, `[{"name": "…", "arguments": {…}}, …]`; () for null.
+
+    The name and the arguments may lie under `function`, and the arguments may be a text of JSON, as chat servers
+    write them.
+
+    Raises:
+        DataError: it is no such list.
+    """
+    if value is None:
+        return ()
+    if not isinstance(value, list):
+        raise DataError(f"{where} must be a list of calls, not {json_type(value)}")
+    return tuple(_call(item, f"{where}[{index}]") for index, item in enumerate(value))
+
+
+def read_tools(values: JsonObject, key: str = "tools") -> tuple[JsonObject, ...]:
+    """Return the tools of a row, a list of JSON schemas or a text that holds one; () where there is none.
+
+    Raises:
+        DataError: it is not a list of objects.
+    """
+    value = values.get(key)
+    if value is None or value == "":
+        return ()
+    listed = parse_json(value, key) if isinstance(value, str) else value
+    tools = [tool for tool in listed if isinstance(tool, dict)] if isinstance(listed, list) else None
+    if tools is None or not isinstance(listed, list) or len(tools) < len(listed):
+        raise DataError(f"{key!r} must list tools as objects, but it is {shortened(value)}")
+    return tuple(tools)
+
+
+def parse_json(text: str, where: str) -> JsonValue:
+    """Decode JSON that a row holds as a text.
+
+    Raises:
+        DataError: it is not JSON.
+    """
+    try:
+        value: JsonValue = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{where!r} is not JSON ({error}): {shortened(text)}") from error
+    return value
+
+
+def _part(item: JsonValue, where: str) -> Part:
+    if not isinstance(item, dict):
+        raise DataError(f"{where} must be an object with 'text', or with 'kind' and 'path', not {json_type(item)}")
+    text = item.get("text")
+    if isinstance(text, str):
+        return TextPart(text=text)
+    kind, path, sha256 = item.get("kind", item.get("type")), item.get("path"), item.get("sha256", "")
+    if kind not in KINDS or not isinstance(path, str) or not isinstance(sha256, str):
+        raise DataError(
+            f"{where} must have 'text', or 'kind' (image or audio) and 'path' (a file), but it is {shortened(item)}"
+        )
+    return MediaPart.model_validate({"kind": kind, "path": path, "sha256": sha256})
+
+
+def _call(item: JsonValue, where: str) -> ToolCall:
+    inner = item.get("function", item) if isinstance(item, dict) else None
+    if not isinstance(inner, dict) or not isinstance(inner.get("name"), str):
+        raise DataError(f"{where} must be an object with 'name' and 'arguments', but it is {shortened(item)}")
+    given = inner.get("arguments", {})
+    arguments = parse_json(given, f"{where}.arguments") if isinstance(given, str) else given
+    if not isinstance(arguments, dict):
+        raise DataError(f"{where}.arguments must be an object, not {json_type(arguments)}")
+    return ToolCall(name=str(inner["name"]), arguments=arguments)
