@@ -143,7 +143,7 @@ def _help(field: FieldInfo) -> str:
     notes = []
     if field.is_required():
         notes.append("required")
-    elif field.default not in (None, {}):
+    elif field.default not in (None, {}, ()):
         notes.append(f"default: {_shown(field.default)}")
     for limit in field.metadata:
         match limit:

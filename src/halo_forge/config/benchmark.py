@@ -14,6 +14,8 @@ from halo_forge.config.shared import (
     MODEL,
     RUN,
     SAMPLING,
+    BatchOptions,
+    JudgingOptions,
     LoadingOptions,
     SamplingOptions,
     TrackingOptions,
@@ -71,3 +73,36 @@ class BenchmarkFullConfig(
     output: Path | None = option(
         None, "Run folder; by default one below results/ named after the RAFT run and the prompts.", section=RUN
     )
+
+
+class BenchmarkEvalConfig(TrackingOptions, LoadingOptions, BatchOptions, GeneratorOptions, JudgingOptions):
+    """A benchmark by its name: its prompts from the catalogue, its verifier, its protocol."""
+
+    model: str = option(..., "Hub id, model folder, adapter folder or run folder.", section=MODEL)
+    base: str | None = option(None, "Base model of an adapter; must be the adapter's own.", section=MODEL)
+    benchmark: str = option(..., "Name of the benchmark; --list shows them.", section=DATA)
+    data: Path | None = option(None, "JSONL file with the benchmark's rows, instead of fetching them.", section=DATA)
+    max_prompts: int | None = option(None, "Use at most this many prompts, drawn by the seed.", section=DATA, ge=1)
+    samples: int | None = option(None, "Completions a prompt; by default the benchmark's own.", section=SAMPLING, ge=1)
+    temperature: float | None = option(
+        None, "Sampling temperature; by default the benchmark's own.", section=SAMPLING, ge=0, le=10
+    )
+    max_new_tokens: int | None = option(
+        None, "Tokens a completion at most; by default the benchmark's own.", section=SAMPLING, ge=1
+    )
+    k: tuple[PositiveInt, ...] | None = option(
+        None, "The k of pass@k; by default those of 1, 5, 10 and 100 that --samples allows.", section=SAMPLING
+    )
+    output: Path | None = option(
+        None, "Run folder; by default one below results/ named after model and benchmark.", section=RUN
+    )
+    seed: int = option(0, "Everything random follows from it.", section=RUN, ge=0)
+
+    @model_validator(mode="after")
+    def _samples_differ(self) -> BenchmarkEvalConfig:
+        if (self.samples or 1) > 1 and not self.temperature:
+            raise ValueError(
+                f"--samples {self.samples} needs a --temperature above 0, such as 0.2 for pass@1 or 0.8 for larger k: "
+                "without one all completions of a prompt are the same"
+            )
+        return self

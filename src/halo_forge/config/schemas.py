@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from halo_forge.config.benchmark import BenchmarkFullConfig, BenchmarkRunConfig
+from halo_forge.config.benchmark import BenchmarkEvalConfig, BenchmarkFullConfig, BenchmarkRunConfig
 from halo_forge.config.demo import DemoConfig
 from halo_forge.config.options import CommandConfig
 from halo_forge.config.raft import RaftTrainConfig
@@ -13,6 +13,7 @@ SCHEMAS: dict[str, type[CommandConfig]] = {
     "sft train": SftTrainConfig,
     "raft train": RaftTrainConfig,
     "benchmark run": BenchmarkRunConfig,
+    "benchmark eval": BenchmarkEvalConfig,
     "benchmark full": BenchmarkFullConfig,
     "verify": VerifyConfig,
     "demo": DemoConfig,

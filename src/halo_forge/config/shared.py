@@ -32,21 +32,30 @@ class LoadingOptions(CommandConfig):
     )
 
 
-class SamplingOptions(CommandConfig):
-    """How completions are drawn."""
+class DrawingOptions(CommandConfig):
+    """What distribution completions are drawn from."""
 
     temperature: float = option(0.7, "Sampling temperature; 0 decodes greedily.", section=SAMPLING, ge=0, le=10)
     top_p: float = option(1.0, "Nucleus mass, 0 to 1; 1 switches it off.", section=SAMPLING, gt=0, le=1)
     top_k: int = option(0, "Candidates a token; 0 switches it off.", section=SAMPLING, ge=0)
     max_new_tokens: int = option(1024, "Tokens a completion at most.", section=SAMPLING, ge=1)
+
+
+class BatchOptions(CommandConfig):
+    """How prompts are put."""
+
     generation_batch: int = option(
         64, "Completions drawn at the same time; with the seed it fixes what is drawn.", section=SAMPLING, ge=1
     )
     system_prompt: str | None = option(None, "System turn put before every prompt that has none.", section=SAMPLING)
 
 
-class VerifierOptions(CommandConfig):
-    """How completions are judged."""
+class SamplingOptions(BatchOptions, DrawingOptions):
+    """How completions are drawn."""
+
+
+class VerifierChoice(CommandConfig):
+    """What judges completions."""
 
     verifier: str = option(
         "gcc",
@@ -56,6 +65,11 @@ class VerifierOptions(CommandConfig):
     verifier_options: dict[str, JsonValue] = option(
         {}, "A setting of the verifier's own, as key=value; may be repeated.", section=VERIFICATION
     )
+
+
+class JudgingOptions(CommandConfig):
+    """How whatever judges is run."""
+
     sandbox: Literal["auto", "bubblewrap", "landlock", "limits"] = option(
         "auto",
         "Isolation for untrusted programs; auto takes the best that works, 'limits' is weak and must be named.",
@@ -85,6 +99,10 @@ class VerifierOptions(CommandConfig):
         gt=0,
         resumable=True,
     )
+
+
+class VerifierOptions(JudgingOptions, VerifierChoice):
+    """How completions are judged."""
 
 
 class TrackingOptions(CommandConfig):

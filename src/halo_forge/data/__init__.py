@@ -2,13 +2,14 @@
 
 from halo_forge.data.conversations import Loaded, load_conversations
 from halo_forge.data.holdout import Split, split_holdout
-from halo_forge.data.hub import load_catalogue_conversations
+from halo_forge.data.hub import load_catalogue_conversations, load_catalogue_prompts
 from halo_forge.data.prompts import load_prompts, prompts_hash
 
 __all__ = [
     "Loaded",
     "Split",
     "load_catalogue_conversations",
+    "load_catalogue_prompts",
     "load_conversations",
     "load_prompts",
     "prompts_hash",

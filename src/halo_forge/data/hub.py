@@ -44,6 +44,36 @@ def load_catalogue_conversations(name: str, max_samples: int | None = None, seed
     dataset = find_dataset(name)
     if dataset.use != "sft":
         raise DataError(f"dataset '{name}' is for {dataset.use}, not for supervised training")
+    fetched = _fetch_whole(dataset)
+    loaded = select_conversations(_conversations(dataset, fetched), dataset.hub_id, max_samples, seed)
+    noted = {**loaded.noted, CACHED: len(loaded.conversations)} if fetched.cached else loaded.noted
+    return loaded._replace(noted=noted, revision=fetched.revision)
+
+
+def load_catalogue_prompts(name: str) -> list[Prompt]:
+    """Fetch a dataset of the catalogue whose rows are tasks; without a connection the cache stands in.
+
+    Raises:
+        ConfigError: no dataset of that name is known.
+        DataError: its rows are not tasks, it cannot be fetched, or lacks a column it used to have.
+    """
+    dataset = find_dataset(name)
+    if dataset.use == "sft":
+        raise DataError(f"dataset '{name}' is for sft, and its rows are no tasks with a ground truth")
+    fetched = _fetch_whole(dataset)
+    prompts = []
+    for index, values in enumerate(fetched.rows):
+        try:
+            item = dataset.convert(values, f"{dataset.name}-{index}")
+        except DataError as error:
+            raise DataError(f"{dataset.hub_id} at {fetched.revision}, row {index}: {error}") from error
+        if isinstance(item, Prompt):
+            prompts.append(item)
+    return prompts
+
+
+def _fetch_whole(dataset: Dataset) -> _Fetched:
+    """Fetch a split that has the columns its entry reads."""
     fetched = _fetch(dataset)
     missing = [column for column in dataset.columns if column not in fetched.rows.column_names]
     if missing:
@@ -51,9 +81,7 @@ def load_catalogue_conversations(name: str, max_samples: int | None = None, seed
             f"{dataset.hub_id} at {fetched.revision} lacks {', '.join(missing)} among its columns, which are now "
             f"{', '.join(fetched.rows.column_names)}; {ELSEWHERE}"
         )
-    loaded = select_conversations(_conversations(dataset, fetched), dataset.hub_id, max_samples, seed)
-    noted = {**loaded.noted, CACHED: len(loaded.conversations)} if fetched.cached else loaded.noted
-    return loaded._replace(noted=noted, revision=fetched.revision)
+    return fetched
 
 
 def _conversations(dataset: Dataset, fetched: _Fetched) -> Iterator[Conversation | None]:
