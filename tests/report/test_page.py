@@ -80,8 +80,16 @@ def test_raft_headline_gives_the_paired_change_and_its_caveat(raft_run: Path) ->
     assert "points (95% interval +" in text
     assert "Cycle 3 was chosen by its figure on these same prompts" in text
     assert "Published: cycle 3" in text
+    assert "How the answers are" in text and "Stopped after" not in text
     assert "3 prompts are longer than max_length and were dropped (dropped=3)" in text
     assert "sandbox: cannot fork, out of memory" in text
+
+
+def test_raft_that_ran_out_of_patience_says_so(raft_run: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(raft_run, tmp_path / "run")
+    summary = json.loads((folder / "summary.json").read_text())
+    (folder / "summary.json").write_text(json.dumps({**summary, "stopped": "the last 2 cycles brought no proven gain"}))
+    assert "Stopped after cycle 4: the last 2 cycles brought no proven gain." in outline(folder).text
 
 
 def test_raft_samples_say_why_each_was_kept_or_dropped(raft_run: Path) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import shutil
 import time
+from array import array
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from itertools import chain
 
 from halo_forge.config.raft import RaftTrainConfig
@@ -172,7 +174,7 @@ class Cycle:
         Of completions with the same tokens one is trained on, unless they stand for how often the policy says so.
         """
         config = self.config
-        weights = {(decision.prompt_id, decision.index): decision.weight for decision in selection.decisions}
+        weights = {(d.prompt_id, d.index): d.weight for d in selection.decisions if d.weight != 1}
         before = self._kept_before() if config.accumulate else ()
         chosen = chain(before, RolloutFile(self.run.rollouts(f"cycle_{self.number}")).read(selection.kept))
         by_id = {prompt.id: prompt for prompt in self.prompts}
@@ -180,7 +182,7 @@ class Cycle:
         too_long = 0
         for rollout in chosen:
             prompt_id, completion = rollout.prompt_id, rollout.completion
-            key = (prompt_id, completion.index if config.learns_from_wrong else completion.token_ids)
+            key = (prompt_id, completion.index if config.learns_from_wrong else _fingerprint(completion.token_ids))
             weight = weights.get((prompt_id, completion.index), 1.0)
             row = self.engine.row(by_id[prompt_id], completion, weight=weight, temperature=config.temperature)
             if len(row.ids) > self.config.max_length:
@@ -216,6 +218,11 @@ class Cycle:
                 f"to take about {LEAST_STEPS} steps"
             )
         return min(asked, fitting)
+
+
+def _fingerprint(tokens: Sequence[int]) -> bytes:
+    """16 bytes that stand for a completion's tokens, which would be held a second time as a key."""
+    return blake2b(array("q", tokens).tobytes(), digest_size=16).digest()
 
 
 def _measure(rollouts: Sequence[Sketch], config: RaftTrainConfig) -> Metrics:
