@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from halo_forge.core.types import Completion, Rollout, Stage, Verdict
-from halo_forge.rollout.sketch import GRAM_SIZES, sketch, text_digest
+from halo_forge.rollout.sketch import GRAM_SIZES, sketch
+from halo_forge.verifiers.program_digest import program_digest, text_digest
 
 
 def test_a_sketch_says_what_the_rollout_says(make_rollout: Callable[..., Rollout]) -> None:
@@ -22,6 +23,13 @@ def test_a_sketch_says_what_the_rollout_says(make_rollout: Callable[..., Rollout
     assert (first.tokens, first.logprob_sum) == (3, -1.5)
     assert [(s.offset, s.length) for s in (first, second)] == [(7, 100), (107, 40)]
     assert first.text == text_digest("x y") != text_digest("xy")
+
+
+def test_only_what_earned_something_is_read_as_a_program(make_rollout: Callable[..., Rollout]) -> None:
+    code = "int f() { return 1; } // one"
+    right, wrong = sketch([make_rollout("a", 0, text=code), make_rollout("a", 1, reward=0.0, text=code)])
+    assert right.program == program_digest("int f() {\n return 1; }")
+    assert wrong.program == text_digest(code)
 
 
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.lists(st.integers(0, 3), max_size=6)), max_size=8))

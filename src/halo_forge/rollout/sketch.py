@@ -6,13 +6,13 @@ A rollout with its tokens takes kilobytes, a sketch some 500 bytes, so that 100,
 from __future__ import annotations
 
 from collections.abc import Sequence
-from hashlib import blake2b
 from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from halo_forge.core.types import Rollout, Stage
+from halo_forge.verifiers.program_digest import program_digest, text_digest
 
 GRAM_SIZES = (1, 2, 3)
 # Windows of n ids are told apart by a 64-bit polynomial; two of a prompt's thousands meet with a chance below 1e-9.
@@ -30,6 +30,8 @@ class Sketch(NamedTuple):
         logprob_sum: of the sampled tokens' log-probabilities; None where the generator gave none.
         text: digest of the text with every run of white space taken as one blank; equal for equal programs laid out
             differently, in hexadecimal.
+        program: digest of the program it holds, equal for programs that differ in layout and comments alone; of what
+            earned nothing, that of its text.
         new_grams: how many windows of 1, 2 and 3 tokens no earlier completion of the same prompt holds, nor this one
             further ahead.
         length: bytes of its line in the file of rollouts.
@@ -48,6 +50,7 @@ class Sketch(NamedTuple):
     tokens: int
     logprob_sum: float | None
     text: str
+    program: str
     new_grams: tuple[int, ...]
     length: int
     offset: int
@@ -89,6 +92,7 @@ def sketch(rollouts: Sequence[Rollout], lengths: Sequence[int] | None = None, of
                 tokens=len(completion.token_ids),
                 logprob_sum=sum(completion.logprobs) if completion.logprobs else None,
                 text=text_digest(completion.text),
+                program=program_digest(completion.text) if verdict.reward else text_digest(completion.text),
                 new_grams=grams,
                 length=length,
                 offset=offset,
@@ -97,11 +101,6 @@ def sketch(rollouts: Sequence[Rollout], lengths: Sequence[int] | None = None, of
         )
         offset += length
     return sketches
-
-
-def text_digest(text: str) -> str:
-    """Return 32 hexadecimal digits that are equal for texts that differ in white space alone."""
-    return blake2b(" ".join(text.split()).encode(errors="surrogatepass"), digest_size=16).hexdigest()
 
 
 def _new_grams(rollouts: Sequence[Rollout]) -> list[tuple[int, ...]]:
