@@ -74,8 +74,19 @@ class Scripted:
         """A row as a model would be trained on."""
         return TrainingRow((0, *completion.token_ids), (False,) + (True,) * len(completion.token_ids))
 
+    def restart(self) -> None:
+        """There are no weights."""
+
     def train(
-        self, rows: Sequence[TrainingRow], *, learning_rate: float, batch_size: int, seed: int, cycle: int, state: Path
+        self,
+        rows: Sequence[TrainingRow],
+        *,
+        learning_rate: float,
+        batch_size: int,
+        epochs: float,
+        seed: int,
+        cycle: int,
+        state: Path,
     ) -> TrainingReport:
         """Count the rows."""
         tokens = sum(len(row.ids) for row in rows)

@@ -4,6 +4,8 @@ import pytest
 
 from halo_forge.cli.app import run
 
+ROOT = Path(__file__).parents[2]
+
 
 @pytest.fixture
 def validate(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
@@ -69,3 +71,15 @@ def test_what_is_refused(validate, content: str, message: str) -> None:
 def test_a_missing_file(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["config", "validate", "absent.yaml"]) == 2
     assert "cannot read absent.yaml" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("preset", [path.name for path in sorted((ROOT / "configs").glob("*.yaml"))])
+def test_every_preset_is_valid(capsys: pytest.CaptureFixture[str], preset: str) -> None:
+    assert run(["config", "validate", str(ROOT / "configs" / preset)]) == 0
+    assert preset in capsys.readouterr().out
+
+
+def test_a_list_of_cycles_is_checked_entry_by_entry(validate) -> None:
+    code, _, err = validate("cycles:\n-\n- top_p: 3\n")
+    assert code == 2
+    assert "cycles, entry 2: top_p: Input should be less than or equal to 1, but it is 3" in err

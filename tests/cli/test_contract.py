@@ -19,6 +19,7 @@ ROOT = Path(__file__).parents[2]
 PRESETS = {
     "raft_conservative": ("raft train", ["prompts", "output"]),
     "raft_aggressive": ("raft train", ["prompts", "output"]),
+    "raft_cycles": ("raft train", ["prompts", "output"]),
     "raft_example": ("raft train", ["prompts", "output"]),
     "sft_example": ("sft train", ["output"]),
 }

@@ -32,12 +32,17 @@ learning_rate: 1e-3
 batch_size: 4
 save_steps: 2
 epochs: 3
+start_from: base
+curriculum: adaptive
+prompt_fraction: 0.8
+temperature_end: 1.0
 """
 MOMENTS: dict[str, Callable[[Event], bool]] = {
     "while the start model is measured": lambda e: e.type is EventType.PROGRESS and e.cycle == 0,
     "while cycle 1 is drawn": lambda e: e.type is EventType.PROGRESS and e.cycle == 1 and e.phase == "generate",
     "while cycle 1 trains": lambda e: e.type is EventType.STEP and e.cycle == 1,
     "after cycle 1 was saved": lambda e: e.type is EventType.CHECKPOINT and e.cycle == 1,
+    "while cycle 2 trains from the base": lambda e: e.type is EventType.STEP and e.cycle == 2,
     "while cycle 2 is measured": lambda e: e.type is EventType.PHASE_STARTED and e.cycle == 2 and e.phase == "evaluate",
 }
 

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +12,12 @@ from toy import RIGHT, ToyEngine, always, write_toy_model
 
 from halo_forge.config.load import Loaded, load
 from halo_forge.config.raft import RaftTrainConfig
-from halo_forge.core.errors import ConfigError, DataError, Interrupted, ModelError, RunConflictError
+from halo_forge.core.errors import ConfigError, DataError, EnvironmentFault, Interrupted, ModelError, RunConflictError
 from halo_forge.core.events import Event, EventType, read_events
 from halo_forge.core.protocols import TrainingRow
 from halo_forge.core.types import Completion, Prompt
+from halo_forge.raft.cycle import Amount, enough_steps
+from halo_forge.raft.engine import LEAST_STEPS
 from halo_forge.raft.loop import completed_cycles, plan_raft, train_raft
 from halo_forge.rollout.decision import Decision
 from halo_forge.rollout.metrics import measure
@@ -21,6 +25,8 @@ from halo_forge.rollout.records import read_records, read_rollouts
 from halo_forge.rollout.sketch import sketch
 from halo_forge.runs.run_dir import Run
 from halo_forge.runs.summary import RaftSummary
+from halo_forge.training.batches import count_steps
+from halo_forge.training.schedule import learning_rate_at
 
 
 @pytest.fixture
@@ -49,7 +55,7 @@ def configure(tmp_path: Path) -> Callable[..., Loaded[RaftTrainConfig]]:
 
 def files(folder: Path) -> dict[str, bytes]:
     """Everything that must not depend on interruptions; timings do, and with them the checksums of an index."""
-    names = ("rollouts", "kept", "cycle_1_final", "cycle_2_final", "cycle_3_final", "final_model")
+    names = ("rollouts", "kept", "plans", "cycle_1_final", "cycle_2_final", "cycle_3_final", "final_model")
     found = {}
     for name in names:
         for path in sorted((folder / name).rglob("*")):
@@ -99,12 +105,28 @@ def test_held_out_prompts_are_never_trained_on(configure: Callable[..., Loaded[R
     assert len(held | drawn) == 14
 
 
+SCHEDULES: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "adaptive": {"curriculum": "adaptive", "reward_shaping": "adaptive", "temperature_end": 1.0, "lr_decay": 0.5},
+    "historical": {
+        "curriculum": "historical",
+        "start_from": "base",
+        "reward_threshold": 0.2,
+        "reward_shaping": "warmup",
+        "reward_threshold_end": 0.5,
+    },
+    "list": {"cycle_settings": [{"keep_fraction": 1}, {"verifier_options": {"min_tokens": 5}, "prompt_fraction": 0.7}]},
+}
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
 def test_interrupted_anywhere_the_run_ends_the_same(
-    configure: Callable[..., Loaded[RaftTrainConfig]], tmp_path: Path
+    configure: Callable[..., Loaded[RaftTrainConfig]], tmp_path: Path, schedule: str
 ) -> None:
+    configure = partial(configure, **SCHEDULES[schedule])
     train_raft(configure(output=tmp_path / "whole"), engine_factory=ToyEngine)
     total = sum(1 for _ in read_events(tmp_path / "whole" / "events.jsonl"))
-    for at in range(1, total - 1, 4):
+    for at in range(1, total - 1, 4 if schedule == "plain" else 9):
         output = tmp_path / f"stopped{at}"
         count = iter(range(total * 4))
 
@@ -197,6 +219,119 @@ def test_wrong_completions_are_learnt_from_with_their_advantage(
     training = summary.cycles[1].training
     assert training is not None and training.rows == len(weights)
     assert any("do not apply" in str(e.m.get("message")) for e in heard)
+
+
+def test_every_cycle_draws_and_selects_as_its_schedule_says(
+    configure: Callable[..., Loaded[RaftTrainConfig]],
+) -> None:
+    heard: list[Event] = []
+    loaded = configure(
+        reward_threshold=0.2,
+        reward_shaping="annealing",
+        reward_threshold_end=0.4,
+        temperature_end=1.1,
+        learning_rate=1e-3,
+        lr_decay=0.5,
+        curriculum="progressive",
+        prompt_fraction=0.5,
+        cycle_settings=[{}, {"keep_fraction": 1, "samples_per_prompt": 3}],
+    )
+    summary = train_raft(loaded, (heard.append,), ToyEngine)
+    cycles = summary.cycles[1:]
+    assert [c.threshold for c in cycles] == pytest.approx([0.2, 0.3, 0.4])
+    assert [c.settings["temperature"] for c in cycles] == pytest.approx([0.7, 0.9, 1.1])
+    assert [c.training.learning_rate for c in cycles if c.training] == [1e-3, 5e-4, 2.5e-4]
+    assert [c.rollouts.prompts for c in cycles if c.rollouts] == [5, 8, 10]
+    assert [c.rollouts.completions for c in cycles if c.rollouts] == [20, 24, 40]
+    assert {c.holdout.completions for c in summary.cycles if c.holdout} == {16}
+    said = [str(e.m.get("message")) for e in heard if e.type is EventType.NOTICE]
+    (second,) = [message.removeprefix("cycle 2 runs with ") for message in said if message.startswith("cycle 2 runs")]
+    assert sorted(second.split(", ")) == [
+        "8 of 10 prompts",
+        "keep fraction 1",
+        "learning rate 0.0005",
+        "reward threshold 0.3",
+        "samples per prompt 3",
+        "temperature 0.9",
+    ]
+
+
+def test_a_cycle_may_have_a_verifier_of_its_own_and_the_slice_keeps_the_runs(
+    configure: Callable[..., Loaded[RaftTrainConfig]],
+) -> None:
+    loaded = configure(cycles=2, cycle_settings=[{}, {"verifier": "python", "min_samples": 1}])
+    with pytest.raises(DataError, match="cycle 2 kept none of 40"):  # no C++ is Python
+        train_raft(loaded, engine_factory=ToyEngine)
+    output = loaded.config.output
+    drawn, held = (read_rollouts(output / "rollouts" / f"{name}.jsonl") for name in ("cycle_2", "holdout_1"))
+    assert {r.verdict.reward for r in drawn} == {0.0}
+    assert any(r.verdict.passed for r in held)
+    context = json.loads((output / "launch_context.json").read_text())
+    assert "g++" in context["verifier_version"] and "; python rules" in context["verifier_version"]
+
+
+def test_a_verifier_that_a_later_cycle_lacks_is_found_before_anything_is_written(
+    configure: Callable[..., Loaded[RaftTrainConfig]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("bwrap", "prlimit", "python3"):
+        (tmp_path / name).symlink_to(str(shutil.which(name)))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    loaded = configure(verifier="python", cycles=2, cycle_settings=[{}, {"verifier": "gcc"}])
+    with pytest.raises(EnvironmentFault, match="the compiler"):
+        train_raft(loaded, engine_factory=ToyEngine)
+    assert not loaded.config.output.exists()
+
+
+def test_each_cycle_may_train_the_weights_the_run_started_from(
+    configure: Callable[..., Loaded[RaftTrainConfig]], tmp_path: Path
+) -> None:
+    summary = train_raft(configure(start_from="base", keep_fraction=0.1), engine_factory=ToyEngine)
+    for cycle in (1, 2, 3):
+        skill = json.loads((tmp_path / "out" / f"cycle_{cycle}_final" / "config.json").read_text())["skill"]
+        training = summary.cycles[cycle].training
+        assert training is not None
+        assert skill == pytest.approx(0.3 + 0.06 * training.rows)
+
+
+def test_only_cycles_that_have_not_begun_may_be_given_other_settings(
+    configure: Callable[..., Loaded[RaftTrainConfig]],
+) -> None:
+    given = [{"keep_fraction": 1}, {"temperature": 0.8}]
+    train_raft(configure(cycles=2, cycle_settings=given), engine_factory=ToyEngine)
+    more = train_raft(configure(cycles=3, cycle_settings=[*given, {"temperature": 0.9}]), engine_factory=ToyEngine)
+    assert more.cycles[3].settings["temperature"] == 0.9
+    with pytest.raises(RunConflictError, match=r"cycle 2 was given \{'temperature': 0\.8\}, now \{\}"):
+        train_raft(configure(cycles=3, cycle_settings=given[:1]), engine_factory=ToyEngine)
+
+
+def test_cycles_added_later_keep_the_last_value_of_a_schedule(
+    configure: Callable[..., Loaded[RaftTrainConfig]],
+) -> None:
+    train_raft(configure(cycles=2, temperature_end=1.0), engine_factory=ToyEngine)
+    longer = train_raft(configure(cycles=4, temperature_end=1.0), engine_factory=ToyEngine)
+    assert [c.settings["temperature"] for c in longer.cycles[1:]] == [0.7, 1.0, 1.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("rows", "asked", "expected"),
+    [
+        (64, (16, 1.0), (16, 1.0)),
+        (50, (16, 1.0), (16, 1.0)),
+        (48, (16, 1.0), (15, 1.0)),
+        (20, (64, 1.0), (6, 1.0)),
+        (4, (16, 1.0), (1, 1.0)),
+        (3, (16, 1.0), (1, 4 / 3)),
+        (1, (16, 1.0), (1, 4.0)),
+        (1, (16, 8.0), (16, 8.0)),
+        (6, (16, 0.5), (1, 4 / 6)),
+    ],
+)
+def test_a_cycle_takes_at_least_four_steps(rows: int, asked: tuple[int, float], expected: tuple[int, float]) -> None:
+    amount = enough_steps(rows, Amount(*asked))
+    assert amount == expected
+    steps = count_steps(rows, amount.batch_size, amount.epochs)
+    assert steps >= LEAST_STEPS
+    assert all(learning_rate_at(step, steps, 1e-4, 0.05, "constant") > 0 for step in range(steps))
 
 
 @pytest.mark.parametrize(

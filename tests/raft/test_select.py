@@ -11,7 +11,7 @@ from halo_forge.raft.select import SelectionRules, select
 from halo_forge.rollout.decision import Reason
 from halo_forge.rollout.sketch import sketch
 
-RULES = SelectionRules(reward_threshold=0.5, keep_fraction=1.0, max_kept_per_prompt=4)
+RULES = SelectionRules(reward_threshold=0.5, keep_fraction=1.0, max_kept_per_prompt=4, max_kept_if_solved=4)
 
 
 def reasons(rollouts: list[Rollout], rules: SelectionRules = RULES) -> list[Reason]:
@@ -84,10 +84,11 @@ def test_the_random_control_ignores_rewards(make_rollout: Callable[..., Rollout]
     ),
     st.sampled_from([0.1, 0.5, 1.0]),
     st.integers(1, 4),
+    st.integers(1, 4),
     st.none() | st.integers(1, 30),
 )
 def test_rules_hold_whatever_is_drawn(
-    drawn: list[tuple[int, float | None, int, bool]], fraction: float, cap: int, least: int | None
+    drawn: list[tuple[int, float | None, int, bool]], fraction: float, cap: int, solved: int, least: int | None
 ) -> None:
     rollouts = [
         Rollout(
@@ -100,15 +101,72 @@ def test_rules_hold_whatever_is_drawn(
         )
         for i, (prompt, reward, text, cut) in enumerate(drawn)
     ]
-    rules = SelectionRules(0.5, fraction, cap, least)
+    rules = SelectionRules(0.5, fraction, cap, solved, least)
     selection = select(sketch(rollouts), rules, seed=3)
     assert len(selection.decisions) == len(rollouts)
     assert selection == select(sketch(rollouts), rules, seed=3)
     kept = Counter(r.prompt_id for r in selection.kept)
     assert all(count <= cap for count in kept.values())
-    assert len({(r.prompt_id, r.text) for r in selection.kept}) == len(selection.kept)
+    assert len({(r.prompt_id, r.program) for r in selection.kept}) == len(selection.kept)
     for rollout in selection.kept:
         assert not rollout.truncated
         assert rollout.reward is not None and 0 < selection.threshold <= rollout.reward
     if least is None:
         assert selection.threshold == 0.5
+
+
+def test_programs_that_differ_in_comments_and_layout_are_the_same(make_rollout: Callable[..., Rollout]) -> None:
+    texts = [
+        "int f(int n) { return n; }",
+        "```cpp\n// mine\nint f(int n)\n{\n  return n;\n}\n```",
+        "int f() { return 1; }",
+    ]
+    rollouts = [make_rollout(index=i, text=text) for i, text in enumerate(texts)]
+    assert reasons(rollouts) == [Reason.KEPT, Reason.DUPLICATE, Reason.KEPT]
+
+
+def test_a_prompt_that_never_reached_the_threshold_says_so(make_rollout: Callable[..., Rollout]) -> None:
+    hard = [make_rollout("hard", i, reward=r) for i, r in enumerate((0.3, 0.0, None))]
+    mixed = [make_rollout("mixed", i, reward=r) for i, r in enumerate((0.7, 0.0))]
+    assert reasons(hard + mixed) == [
+        Reason.ALL_WRONG,
+        Reason.ALL_WRONG,
+        Reason.UNVERIFIABLE,
+        Reason.KEPT,
+        Reason.BELOW_THRESHOLD,
+    ]
+
+
+def test_a_prompt_that_is_always_solved_has_a_lower_cap(make_rollout: Callable[..., Rollout]) -> None:
+    rules = RULES._replace(max_kept_if_solved=1)
+    solved = [make_rollout("solved", i) for i in range(3)] + [make_rollout("solved", 3, reward=None)]
+    nearly = [make_rollout("nearly", i, reward=float(i < 3)) for i in range(4)]
+    found = Counter((d.prompt_id, d.reason) for d in select(sketch(solved + nearly), rules, seed=0).decisions)
+    assert found == {
+        ("solved", Reason.KEPT): 1,
+        ("solved", Reason.PROMPT_SOLVED): 2,
+        ("solved", Reason.UNVERIFIABLE): 1,
+        ("nearly", Reason.KEPT): 3,
+        ("nearly", Reason.BELOW_THRESHOLD): 1,
+    }
+
+
+def test_nothing_earned_is_never_kept_even_at_threshold_zero(make_rollout: Callable[..., Rollout]) -> None:
+    rollouts = [make_rollout(index=i, reward=r) for i, r in enumerate((0.1, 0.0))]
+    assert reasons(rollouts, RULES._replace(reward_threshold=0.0)) == [Reason.KEPT, Reason.BELOW_THRESHOLD]
+
+
+def test_the_threshold_is_not_lowered_where_that_keeps_no_more(make_rollout: Callable[..., Rollout]) -> None:
+    rules = RULES._replace(min_samples=3, max_kept_per_prompt=1)
+    rollouts = [
+        make_rollout("p", 0),
+        make_rollout("p", 1, reward=0.4),
+        make_rollout("q", 0, reward=0.2, finish="length"),
+    ]
+    selection = select(sketch(rollouts), rules, seed=0)
+    assert (len(selection.kept), selection.threshold) == (1, 0.5)
+
+
+def test_the_reasons_of_dropped_rollouts_are_distinct_words() -> None:
+    assert len({reason.value for reason in Reason}) == len(Reason)
+    assert all(reason.value.startswith(("kept", "dropped: ")) for reason in Reason)

@@ -14,6 +14,7 @@ from halo_forge.core.types import Checkpoint, Completion, Prompt
 from halo_forge.generation.scripted import ScriptedGenerator
 from halo_forge.models.resolve import ModelRef
 from halo_forge.runs.run_dir import Run
+from halo_forge.training.batches import count_steps
 
 RIGHT = "int f(int n) { return n * 2; }"
 VARIANTS = [RIGHT, "int f(int n) { return n + n; }", "int f(int n) { int r = 2 * n; return r; }"]
@@ -25,7 +26,8 @@ class ToyEngine:
 
     def __init__(self, ref: ModelRef, config: RaftTrainConfig, run: Run) -> None:
         self.base = ref.base
-        self.skill = float(json.loads((Path(ref.base) / "config.json").read_text())["skill"])
+        self.config = config
+        self.skill = read_skill(ref.base)
         self.generator = ScriptedGenerator(self._speak)
         self.run = run
 
@@ -37,17 +39,32 @@ class ToyEngine:
     ) -> TrainingRow:
         return TrainingRow((0, *completion.token_ids), (False,) + (True,) * len(completion.token_ids))
 
+    def restart(self) -> None:
+        self.skill = read_skill(self.config.start)
+
     def train(
-        self, rows: Sequence[TrainingRow], *, learning_rate: float, batch_size: int, seed: int, cycle: int, state: Path
+        self,
+        rows: Sequence[TrainingRow],
+        *,
+        learning_rate: float,
+        batch_size: int,
+        epochs: float,
+        seed: int,
+        cycle: int,
+        state: Path,
     ) -> TrainingReport:
         self.run.stop.check()
         self.skill = min(1.0, self.skill + 0.06 * len(rows))
-        steps = -(-len(rows) // batch_size)
+        steps = count_steps(len(rows), batch_size, epochs)
         return TrainingReport(steps, 10 * len(rows), 5 * len(rows), 0.5, 0.4, 0.1, 0.01)
 
     def save(self, folder: Path, checkpoint: Checkpoint) -> None:
         write_toy_model(folder, self.skill)
         (folder / "checkpoint.json").write_text(checkpoint.model_dump_json())
+
+
+def read_skill(folder: str) -> float:
+    return float(json.loads((Path(folder) / "config.json").read_text())["skill"])
 
 
 def write_toy_model(folder: Path, skill: float) -> Path:

@@ -97,10 +97,10 @@ class SettingsCommand(click.Command):
 
 
 def settings(schema: type[CommandConfig]) -> list[click.Parameter]:
-    """Make one option for each field of the schema: required ones first, then the command's own, then shared ones."""
+    """Make one option for each field that has a flag: required ones first, then the command's own, then shared ones."""
     own = schema.__annotations__
     fields = sorted(schema.model_fields.items(), key=lambda item: (not item[1].is_required(), item[0] not in own))
-    return [Setting(key, field) for key, field in fields]
+    return [Setting(key, field) for key, field in fields if not presentation(field).file_only]
 
 
 def given_settings(ctx: click.Context) -> dict[str, object]:

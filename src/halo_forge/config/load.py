@@ -56,7 +56,7 @@ def load(schema: type[C], flags: Mapping[str, object], yaml_file: Path | None = 
     """
     values: dict[str, object] = {}
     origins = dict.fromkeys(schema.model_fields, "default")
-    for name, value in (read_yaml(yaml_file) if yaml_file else {}).items():
+    for name, value in (_unfolded(schema, yaml_file) if yaml_file else {}).items():
         key = known_key(schema, name, f"{yaml_file}: ")
         if origins[key] != "default":
             raise ConfigError(f"{yaml_file}: '{name}' sets {key} a second time; keep one of the two")
@@ -111,6 +111,14 @@ def config_hash(config: CommandConfig) -> str:
     """Hash of the settings a run must not change when it is continued (those not marked resumable)."""
     fixed = {key for key, field in type(config).model_fields.items() if not presentation(field).resumable}
     return sha256(config.model_dump_json(include=fixed).encode()).hexdigest()
+
+
+def _unfolded(schema: type[CommandConfig], path: Path) -> dict[str, object]:
+    values = read_yaml(path)
+    try:
+        return schema.unfolded(values)
+    except ValueError as error:
+        raise ConfigError(f"{path}: {error}") from error
 
 
 def known_key(schema: type[CommandConfig], name: str, where: str) -> str:

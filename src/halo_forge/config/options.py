@@ -17,11 +17,13 @@ class Presentation:
         section: heading it stands under in `--help` and in `config.yaml`.
         aliases: other names the flag and the YAML key may have.
         resumable: whether a run may be continued with another value.
+        file_only: whether it has no flag, as a list of mappings can hardly be typed.
     """
 
     section: str
     aliases: tuple[str, ...] = ()
     resumable: bool = False
+    file_only: bool = False
 
 
 def option(
@@ -31,11 +33,12 @@ def option(
     section: str,
     aliases: tuple[str, ...] = (),
     resumable: bool = False,
+    file_only: bool = False,
     **limits: Any,
 ) -> Any:
     """Declare one setting: `default` of `...` makes it required; `limits` are pydantic's (`ge`, `le`, `gt`, `lt`)."""
     field: FieldInfo = Field(default, description=help, **limits)
-    field.metadata.append(Presentation(section, aliases, resumable))
+    field.metadata.append(Presentation(section, aliases, resumable, file_only))
     return field
 
 
@@ -58,3 +61,12 @@ class CommandConfig(BaseModel):
             if name in presentation(field).aliases:
                 return key
         return None
+
+    @classmethod
+    def unfolded(cls, values: dict[str, object]) -> dict[str, object]:
+        """Rewrite what a file says in a short form into settings.
+
+        Raises:
+            ValueError: it says one thing twice.
+        """
+        return values

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -10,6 +11,7 @@ from pydantic import model_validator
 from halo_forge.config.generator import GeneratorOptions
 from halo_forge.config.objective import LEARNS_FROM_WRONG, ObjectiveOptions
 from halo_forge.config.options import option
+from halo_forge.config.schedule import ScheduleOptions
 from halo_forge.config.shared import (
     DATA,
     GUARDS,
@@ -33,6 +35,7 @@ class RaftTrainConfig(
     SamplingOptions,
     GeneratorOptions,
     VerifierOptions,
+    ScheduleOptions,
     TuningOptions,
     ObjectiveOptions,
 ):
@@ -53,7 +56,11 @@ class RaftTrainConfig(
     )
     samples_per_prompt: int = option(8, "Completions a prompt and cycle.", section=SAMPLING, ge=1)
     reward_threshold: float = option(
-        0.5, "Least reward of a completion that is trained on, 0 to 1.", section=SELECTION, ge=0, le=1
+        0.5,
+        "Least reward of a completion that is trained on, 0 to 1; at 0, any reward above nothing.",
+        section=SELECTION,
+        ge=0,
+        le=1,
     )
     keep_fraction: float = option(
         0.5,
@@ -72,15 +79,18 @@ class RaftTrainConfig(
     max_kept_per_prompt: int = option(
         4, "Distinct completions kept a prompt and cycle at most.", section=SELECTION, ge=1
     )
+    max_kept_if_solved: int = option(
+        2,
+        "Completions kept at most of a prompt of which every verified completion passed; it has little left to teach.",
+        section=SELECTION,
+        ge=1,
+    )
     select: Literal["reward", "random"] = option(
         "reward", "random ignores the rewards, for use as a control.", section=SELECTION
     )
     accumulate: bool = option(False, "Train each cycle on what all cycles so far have kept.", section=SELECTION)
     cycles: int = option(5, "How often to generate, verify, select and train.", section=TRAINING, ge=1, resumable=True)
     epochs: float = option(1.0, "Passes over the kept completions a cycle.", section=TRAINING, gt=0)
-    lr_decay: float = option(
-        1.0, "Factor on the learning rate from one cycle to the next.", section=TRAINING, gt=0, le=1
-    )
 
     patience: int = option(
         2,
@@ -101,11 +111,17 @@ class RaftTrainConfig(
         if not self.uses_ratios:
             return self
         name = self.objective
-        if self.temperature == 0 or self.top_p != 1 or self.top_k != 0:
+        for temperature, top_p, top_k in self._samplings():
+            if temperature == 0 or top_p != 1 or top_k != 0:
+                raise ValueError(
+                    f"--objective {name} compares the probabilities a completion had when it was drawn with those it "
+                    f"has now, which needs --temperature above 0, --top-p 1 and --top-k 0, not {temperature}, "
+                    f"{top_p} and {top_k}; or take --objective raft"
+                )
+        if self.start_from == "base":
             raise ValueError(
-                f"--objective {name} compares the probabilities a completion had when it was drawn with those it has "
-                f"now, which needs --temperature above 0, --top-p 1 and --top-k 0, not {self.temperature}, "
-                f"{self.top_p} and {self.top_k}; or take --objective raft"
+                f"--objective {name} compares the policy with the one that drew, and with --start-from base those are "
+                "far apart from the first step on: take --start-from previous, or --objective raft"
             )
         if self.accumulate or self.select == "random":
             barred = "--accumulate" if self.accumulate else "--select random"
@@ -125,6 +141,19 @@ class RaftTrainConfig(
             )
         return self
 
+    @model_validator(mode="after")
+    def _ends_fit(self) -> RaftTrainConfig:
+        end = self.reward_threshold_end
+        if end is not None and end < self.reward_threshold:
+            raise ValueError(
+                f"--reward-threshold-end {end} is below --reward-threshold {self.reward_threshold}: the threshold rises"
+            )
+        if self.min_learning_rate > self.peak_learning_rate:
+            raise ValueError(
+                f"--min-learning-rate {self.min_learning_rate} is above the learning rate, {self.peak_learning_rate}"
+            )
+        return self
+
     @property
     def learns_from_wrong(self) -> bool:
         """Whether completions below the threshold are trained on as well."""
@@ -141,3 +170,16 @@ class RaftTrainConfig(
     def stated_base(self) -> str | None:
         """A base model named beside the checkpoint, which must then be the checkpoint's own."""
         return self.model if self.checkpoint is not None else None
+
+    def _samplings(self) -> Iterator[tuple[float, float, int]]:
+        """Temperature, top_p and top_k of the run, of the end of its schedule, and of each cycle in the list."""
+        yield self.temperature, self.top_p, self.top_k
+        if self.temperature_end is not None:
+            yield self.temperature_end, self.top_p, self.top_k
+        for number in range(1, len(self.cycle_settings) + 1):
+            given = self.given_for(number)
+            yield (
+                given.get("temperature", self.temperature),
+                given.get("top_p", self.top_p),
+                given.get("top_k", self.top_k),
+            )

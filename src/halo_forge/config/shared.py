@@ -10,8 +10,8 @@ from pydantic import JsonValue
 from halo_forge.config.options import CommandConfig, option
 
 MODEL, DATA, SAMPLING, VERIFICATION = "Model", "Data", "Sampling", "Verification"
-SELECTION, TRAINING, LORA, GUARDS, RUN = "Selection", "Training", "LoRA", "Guards", "Run"
-SECTIONS = (MODEL, DATA, SAMPLING, VERIFICATION, SELECTION, TRAINING, LORA, GUARDS, RUN)
+SELECTION, SCHEDULE, TRAINING, LORA, GUARDS, RUN = "Selection", "Schedule", "Training", "LoRA", "Guards", "Run"
+SECTIONS = (MODEL, DATA, SAMPLING, VERIFICATION, SELECTION, SCHEDULE, TRAINING, LORA, GUARDS, RUN)
 
 Tracker = Literal["tensorboard", "trackio", "wandb", "mlflow"]
 Dtype = Literal["auto", "float32", "bfloat16", "float16"]

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import chain
+from typing import NamedTuple
 
 from halo_forge.config.raft import RaftTrainConfig
 from halo_forge.core.errors import DataError
@@ -17,10 +18,11 @@ from halo_forge.core.events import EventType
 from halo_forge.core.protocols import TrainingReport, TrainingRow
 from halo_forge.core.seeds import derive
 from halo_forge.core.types import Checkpoint, Prompt, Rollout, Sampling
+from halo_forge.raft.checkers import Checkers
+from halo_forge.raft.cycle_plan import Planned, settings_in_force, temperature_of_cycle
 from halo_forge.raft.engine import LEAST_STEPS, Engine
 from halo_forge.raft.objective import select_groups
 from halo_forge.raft.select import Selection, SelectionRules, select
-from halo_forge.rollout.checking import Checker
 from halo_forge.rollout.collect import Collected, CollectPlan, collect
 from halo_forge.rollout.decision import Decision
 from halo_forge.rollout.metrics import Metrics, measure
@@ -29,19 +31,27 @@ from halo_forge.rollout.rollout_file import RolloutFile
 from halo_forge.rollout.sketch import Sketch
 from halo_forge.runs.run_dir import Run, read_checkpoint
 from halo_forge.runs.summary import CycleSummary, TrainingFigures
+from halo_forge.training.batches import count_steps
 
 
 @dataclass(frozen=True)
 class Cycle:
-    """A cycle's number and everything it works with; cycle 0 only measures the start model."""
+    """A cycle's number and everything it works with; cycle 0 only measures the start model.
+
+    Args:
+        config: the run's settings; the held-out slice is measured with these, so that its figures can be compared.
+        plan: the settings and the prompts of this cycle.
+        prompts: all that are trained on.
+    """
 
     number: int
     run: Run
     config: RaftTrainConfig
+    plan: Planned
     prompts: Sequence[Prompt]
     holdout: Sequence[Prompt]
     engine: Engine
-    checker: Checker
+    checkers: Checkers
     steps_before: int
 
     def finish(self) -> CycleSummary:
@@ -54,16 +64,17 @@ class Cycle:
         if self.number == 0:
             summary = CycleSummary(cycle=0)
         else:
-            drawn = self._collect("cycle", "generate", self.prompts, self.number - 1)
+            drawn = self._collect("cycle", "generate", self.plan.prompts, self.plan.settings, self.number - 1)
             selection = self._select(drawn.rollouts)
             begun = time.perf_counter()
             figures = self._train(selection)
             timing = drawn.timing
             summary = CycleSummary(
                 cycle=self.number,
-                rollouts=_measure(drawn.rollouts, self.config),
+                rollouts=_measure(drawn.rollouts, self.plan.settings),
                 kept=len(selection.kept),
                 threshold=selection.threshold,
+                settings=settings_in_force(self.plan.settings),
                 training=figures,
                 reuse=timing.reuse,
                 seconds={
@@ -74,7 +85,7 @@ class Cycle:
                 },
             )
         if self.holdout:
-            measured = self._collect("holdout", "evaluate", self.holdout, self.number)
+            measured = self._collect("holdout", "evaluate", self.holdout, self.config, self.number)
             summary = summary.model_copy(
                 update={
                     "holdout": _measure(measured.rollouts, self.config),
@@ -83,8 +94,9 @@ class Cycle:
             )
         return summary
 
-    def _collect(self, name: str, phase: str, prompts: Sequence[Prompt], policy: int) -> Collected:
-        config = self.config
+    def _collect(
+        self, name: str, phase: str, prompts: Sequence[Prompt], config: RaftTrainConfig, policy: int
+    ) -> Collected:
         plan = CollectPlan(
             path=self.run.rollouts(f"{name}_{self.number}"),
             sampling=Sampling(
@@ -101,10 +113,11 @@ class Cycle:
             phase=phase,
             max_fault_rate=config.max_fault_rate,
         )
-        return collect(prompts, self.engine.generator, self.checker, plan, self.run.events, self.run.stop)
+        checker = self.checkers.judging(config)
+        return collect(prompts, self.engine.generator, checker, plan, self.run.events, self.run.stop)
 
     def _select(self, rollouts: Sequence[Sketch]) -> Selection:
-        config = self.config
+        config = self.plan.settings
         if config.learns_from_wrong:
             selection = select_groups(rollouts, config, config.reward_threshold)
         else:
@@ -112,6 +125,7 @@ class Cycle:
                 config.reward_threshold,
                 config.keep_fraction,
                 config.max_kept_per_prompt,
+                config.max_kept_if_solved,
                 config.min_samples,
                 config.select,
             )
@@ -121,8 +135,13 @@ class Cycle:
         write_atomically(path, "".join(d.model_dump_json() + "\n" for d in selection.decisions))
         if selection.threshold < config.reward_threshold and config.select == "reward":
             self.run.events.notice(
-                f"cycle {self.number}: the reward threshold was lowered from {config.reward_threshold} to "
-                f"{selection.threshold} to reach --min-samples {config.min_samples}; {len(selection.kept)} are kept"
+                f"cycle {self.number}: the reward threshold was lowered from {config.reward_threshold:.4g} to "
+                f"{selection.threshold:.4g} to reach --min-samples {config.min_samples}"
+            )
+        if len(selection.kept) < (config.min_samples or 0):
+            self.run.events.notice(
+                f"cycle {self.number}: {len(selection.kept)} completions are kept, fewer than --min-samples "
+                f"{config.min_samples}: no other whole and distinct one earned a reward and is within its prompt's cap"
             )
         return selection
 
@@ -137,13 +156,17 @@ class Cycle:
                 f"cycle {self.number} kept none of {len(selection.decisions)} completions "
                 f"({', '.join(f'{count} {reason}' for reason, count in reasons.most_common())}): give easier prompts, "
                 "more --samples-per-prompt or --max-new-tokens, a better start model, a lower --reward-threshold "
-                f"than {self.config.reward_threshold}, or --min-samples"
+                f"than {self.plan.settings.reward_threshold:.4g}, or --min-samples"
             )
-        rate = self.config.peak_learning_rate * self.config.lr_decay ** (self.number - 1)
+        if self.config.start_from == "base" and self.number > 1:
+            self.engine.restart()
+        rate = self.plan.settings.peak_learning_rate
+        amount = self._amount(len(rows))
         report = self.engine.train(
             rows,
             learning_rate=rate,
-            batch_size=self._batch_size(len(rows)),
+            batch_size=amount.batch_size,
+            epochs=amount.epochs,
             seed=derive(self.config.seed, "train", self.number),
             cycle=self.number,
             state=self.run.training_state,
@@ -178,13 +201,15 @@ class Cycle:
         before = self._kept_before() if config.accumulate else ()
         chosen = chain(before, RolloutFile(self.run.rollouts(f"cycle_{self.number}")).read(selection.kept))
         by_id = {prompt.id: prompt for prompt in self.prompts}
+        temperatures = {n: temperature_of_cycle(self.run, self.config, n) for n in range(1, self.number + 1)}
         rows: dict[tuple[str, object], TrainingRow] = {}
         too_long = 0
         for rollout in chosen:
             prompt_id, completion = rollout.prompt_id, rollout.completion
             key = (prompt_id, completion.index if config.learns_from_wrong else _fingerprint(completion.token_ids))
             weight = weights.get((prompt_id, completion.index), 1.0)
-            row = self.engine.row(by_id[prompt_id], completion, weight=weight, temperature=config.temperature)
+            drawn_at = temperatures[rollout.cycle]
+            row = self.engine.row(by_id[prompt_id], completion, weight=weight, temperature=drawn_at)
             if len(row.ids) > self.config.max_length:
                 too_long += 1
             else:
@@ -206,18 +231,31 @@ class Cycle:
             drawn = RolloutFile(self.run.rollouts(f"cycle_{number}"))
             yield from drawn.read(r for r in drawn.sketches() if (r.prompt_id, r.number) in kept)
 
-    def _batch_size(self, rows: int) -> int:
-        """The batch asked for, or a smaller one where that would leave too few optimiser steps to learn anything."""
-        asked = self.config.batch_size
-        if rows * self.config.epochs >= asked * LEAST_STEPS:
-            return asked
-        fitting = max(1, int(rows * self.config.epochs // LEAST_STEPS))
-        if fitting < asked:
+    def _amount(self, rows: int) -> Amount:
+        asked = Amount(self.config.batch_size, self.plan.settings.epochs)
+        amount = enough_steps(rows, asked)
+        if amount != asked:
+            passes = "" if amount.epochs == asked.epochs else f" and {amount.epochs:.3g} passes over them"
             self.run.events.notice(
-                f"cycle {self.number}: {rows} rows are too few for batches of {asked}; trained in batches of {fitting} "
-                f"to take about {LEAST_STEPS} steps"
+                f"cycle {self.number}: {rows} rows are too few for batches of {asked.batch_size}; trained in batches "
+                f"of {amount.batch_size}{passes} to take at least {LEAST_STEPS} steps"
             )
-        return min(asked, fitting)
+        return amount
+
+
+class Amount(NamedTuple):
+    """How much a cycle trains: rows an optimiser step, and passes over the rows."""
+
+    batch_size: int
+    epochs: float
+
+
+def enough_steps(rows: int, asked: Amount) -> Amount:
+    """Return what was asked for where that makes steps enough, else the largest batch that does, else more passes."""
+    for size in range(asked.batch_size, 0, -1):
+        if count_steps(rows, size, asked.epochs) >= LEAST_STEPS:
+            return asked._replace(batch_size=size)
+    return Amount(1, LEAST_STEPS / rows)
 
 
 def _fingerprint(tokens: Sequence[int]) -> bytes:

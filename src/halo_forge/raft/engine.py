@@ -47,8 +47,20 @@ class Engine(Protocol):
         """Tokens of a completion after its prompt; see `TrainingRow` for the weight and the temperature."""
         ...
 
+    def restart(self) -> None:
+        """Take the weights that the run started from in place of the current ones."""
+        ...
+
     def train(
-        self, rows: Sequence[TrainingRow], *, learning_rate: float, batch_size: int, seed: int, cycle: int, state: Path
+        self,
+        rows: Sequence[TrainingRow],
+        *,
+        learning_rate: float,
+        batch_size: int,
+        epochs: float,
+        seed: int,
+        cycle: int,
+        state: Path,
     ) -> TrainingReport:
         """Train the current weights on the rows of a cycle."""
         ...
@@ -101,8 +113,21 @@ class LocalEngine:
         row = self._policy.chat.completion_row(prompt.messages, completion.token_ids)
         return row._replace(weight=weight, old_logprobs=completion.logprobs, temperature=temperature)
 
+    def restart(self) -> None:
+        """See the protocol."""
+        assert self._reference is not None
+        self._reference.restore(self._policy)
+
     def train(
-        self, rows: Sequence[TrainingRow], *, learning_rate: float, batch_size: int, seed: int, cycle: int, state: Path
+        self,
+        rows: Sequence[TrainingRow],
+        *,
+        learning_rate: float,
+        batch_size: int,
+        epochs: float,
+        seed: int,
+        cycle: int,
+        state: Path,
     ) -> TrainingReport:
         """See the protocol."""
         from halo_forge.training.settings import LossSettings, TrainSettings
@@ -114,11 +139,12 @@ class LocalEngine:
             config,
             learning_rate=learning_rate,
             batch_size=batch_size,
-            epochs=config.epochs,
+            epochs=epochs,
             schedule="constant",
             loss=LossSettings(config.objective, config.clip_range, config.kl_coefficient),
         )
-        trainer = PolicyTrainer(self._policy, settings, self._events, self._stop, self._reference)
+        reference = self._reference if config.kl_coefficient else None
+        trainer = PolicyTrainer(self._policy, settings, self._events, self._stop, reference)
         return trainer.train([*rows, *replayed], seed=seed, cycle=cycle, state_folder=state)
 
     def save(self, folder: Path, checkpoint: Checkpoint) -> None:
@@ -153,11 +179,13 @@ def load_start(ref: ModelRef, config: RaftTrainConfig, events: EventLog) -> Star
     from halo_forge.training.reference import Reference
 
     seed, reference = derive(config.seed, "adapter"), None
-    if config.kl_coefficient:  # before the policy, so that the two are never whole in memory together
+    if config.kl_coefficient or config.start_from == "base":
+        # Before the policy, so that the two are never whole in memory together.
         start = resolve_model(config.start, config.stated_base)
         reference = Reference(load_policy(start, config, config, seed=seed))
         events.notice(
-            f"the start model's trained weights are kept for --kl-coefficient: {reference.size / 2**20:.0f} MiB"
+            "the start model's trained weights are kept for --kl-coefficient or --start-from base: "
+            f"{reference.size / 2**20:.0f} MiB"
         )
     policy = load_policy(ref, config, config, seed=seed)
     for adjustment in policy.adjustments:

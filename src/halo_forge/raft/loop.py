@@ -23,14 +23,16 @@ from halo_forge.generation.choice import check_generator
 from halo_forge.models.check import check_model
 from halo_forge.models.resolve import ModelRef, resolve_model
 from halo_forge.raft.best import choose_best
+from halo_forge.raft.checkers import Checkers, open_checkers
 from halo_forge.raft.cycle import Cycle
+from halo_forge.raft.cycle_plan import Planned, plan_cycle, refuse_changed_cycles
 from halo_forge.raft.engine import Engine, open_engine
 from halo_forge.raft.guards import LEAST_PROMPTS, HeldOut, length_drift, notices, stand, why_stop
-from halo_forge.rollout.checking import Checker, open_checker
+from halo_forge.rollout.checking import Checker
 from halo_forge.rollout.metrics import by_prompt, pass_values
 from halo_forge.rollout.records import append_records, read_records, write_atomically
 from halo_forge.rollout.rollout_file import RolloutFile
-from halo_forge.runs.launch import InputFile, Judge, LaunchContext, hash_file
+from halo_forge.runs.launch import InputFile, LaunchContext, hash_file
 from halo_forge.runs.plan import Plan
 from halo_forge.runs.run_dir import CYCLES_FILE, SUMMARY_FILE, Run, check_output, open_run, read_checkpoint
 from halo_forge.runs.summary import CycleSummary, RaftSummary
@@ -58,16 +60,14 @@ def train_raft(
     overlong = _check(work, config) if engine_factory is None else frozenset()
     split = _split(work, overlong, config)
     with (
-        open_checker(config) as checker,
-        open_run(
-            "raft", loaded, config.output, work.inputs, judge=Judge(checker.tier, checker.version), listeners=listeners
-        ) as run,
+        open_checkers(config) as checkers,
+        open_run("raft", loaded, config.output, work.inputs, judge=checkers.judge, listeners=listeners) as run,
     ):
         run.write_prompts([*split.train, *split.holdout])
         for notice in _notices(config, split, overlong):
             run.events.notice(notice)
-        ran = _run_cycles(run, config, split, work.start, checker, engine_factory or open_engine)
-        return _publish(run, config, split, work.start, checker, ran)
+        ran = _run_cycles(run, config, split, work.start, checkers, engine_factory or open_engine)
+        return _publish(run, config, split, work.start, checkers.main, ran)
 
 
 def plan_raft(loaded: Loaded[RaftTrainConfig]) -> Plan:
@@ -76,12 +76,12 @@ def plan_raft(loaded: Loaded[RaftTrainConfig]) -> Plan:
     work = _read(config)
     split = _split(work, _check(work, config), config)
     start, context = work.start, work.context
-    with open_checker(config) as checker:
+    with open_checkers(config) as checkers:
         return Plan(
             (
                 ("start", start.name if start.adapter is None else f"{start.name} on {start.base}"),
                 ("prompts", f"{len(split.train)} to train on, {len(split.holdout)} held out"),
-                ("verifier", f"{checker.name}, sandbox {checker.tier}"),
+                ("verifier", f"{_names(checkers)}, sandbox {checkers.main.tier}"),
                 ("a cycle", f"{len(split.train) * config.samples_per_prompt} completions to draw and verify"),
                 ("cycles", str(config.cycles)),
                 ("output", f"{config.output} ({'continues ' + context.run_id if context else 'new'})"),
@@ -116,7 +116,10 @@ def _read(config: RaftTrainConfig) -> _Work:
         replay = load_conversations(config.replay)
         inputs["replay"] = hash_file(config.replay, len(replay.conversations))
     start = resolve_model(config.start, config.stated_base)
-    return _Work(prompts, inputs, start, check_output(config.output, "raft", config, inputs))
+    context = check_output(config.output, "raft", config, inputs)
+    if context is not None:
+        refuse_changed_cycles(config)
+    return _Work(prompts, inputs, start, context)
 
 
 def _check(work: _Work, config: RaftTrainConfig) -> frozenset[str]:
@@ -154,7 +157,7 @@ def _notices(config: RaftTrainConfig, split: Split, overlong: frozenset[str]) ->
             "differ: --keep-fraction, --max-kept-per-prompt and --min-samples do not apply"
         )
     tested = sum(prompt.reference.has_tests for prompt in split.train)
-    if tested and config.reward_threshold < 1 and config.select == "reward":
+    if tested and config.reward_threshold < 1 and config.select == "reward" and config.reward_shaping == "fixed":
         yield (
             f"{tested} prompts have tests, and a reward of {config.reward_threshold} is below passing them: programs "
             "that fail their tests may be trained on; --reward-threshold 1.0 keeps only those that pass"
@@ -201,7 +204,7 @@ def _run_cycles(
     config: RaftTrainConfig,
     split: Split,
     start: ModelRef,
-    checker: Checker,
+    checkers: Checkers,
     engine_factory: EngineFactory,
 ) -> _Ran:
     run.drop_torn(CYCLES_FILE)
@@ -216,7 +219,8 @@ def _run_cycles(
             return _Ran(done, held_out, stopped)
         begun = time.perf_counter()
         steps = sum(cycle.training.steps for cycle in done if cycle.training)
-        cycle = Cycle(number, run, config, split.train, split.holdout, engine, checker, steps).finish()
+        planned = plan_cycle(run, config, split.train, number) if number else Planned(config, [])
+        cycle = Cycle(number, run, config, planned, split.train, split.holdout, engine, checkers, steps).finish()
         held_out.append(_held_out(config, number))
         seconds = {**cycle.seconds, "all": time.perf_counter() - begun}
         done.append(cycle.model_copy(update={"seconds": seconds, "length_drift": length_drift([*done, cycle])}))
@@ -277,6 +281,10 @@ def _publish(
     )
     write_atomically(run.path / SUMMARY_FILE, summary.model_dump_json(indent=2) + "\n")
     return summary
+
+
+def _names(checkers: Checkers) -> str:
+    return ", ".join(dict.fromkeys(checker.name for checker in checkers.by_verifier.values()))
 
 
 def _link_or_copy(source: str, target: str) -> None:

@@ -1,13 +1,15 @@
 """Which completions are trained on: right, whole, distinct, and spread over the prompts.
 
 Evidence: gain follows the number of distinct right solutions (RFT, arXiv 2308.01825), so duplicates go and each prompt
-has a cap; a global ranking would let easy prompts crowd out hard ones, so prompts take turns.
+has a cap; a global ranking would let easy prompts crowd out hard ones, so prompts take turns. A prompt that is always
+solved has little left to teach (Minimal-RL, arXiv 2504.11343), so its cap is lower; one never solved gives nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from math import ceil
+from operator import attrgetter
 from random import Random
 from typing import Literal, NamedTuple
 
@@ -23,6 +25,7 @@ class SelectionRules(NamedTuple):
     reward_threshold: float
     keep_fraction: float
     max_kept_per_prompt: int
+    max_kept_if_solved: int
     min_samples: int | None = None
     select: Literal["reward", "random"] = "reward"
 
@@ -42,18 +45,21 @@ class Selection(NamedTuple):
 
 
 def select(rollouts: Sequence[Sketch], rules: SelectionRules, seed: int) -> Selection:
-    """Decide on every rollout of a cycle; the same rollouts, rules and seed give the same decisions."""
+    """Decide on every rollout of a cycle; the same rollouts, rules and seed give the same decisions.
+
+    To reach `min_samples` the threshold goes down from one reward that was earned to the next, never to nothing, and
+    only as far as that keeps more.
+    """
     if rules.select == "random":
         return _decide(rollouts, rules, seed, threshold=0.0)
-    threshold = rules.reward_threshold
-    selection = _decide(rollouts, rules, seed, threshold)
-    lower = sorted(
-        {r.reward for r in rollouts if r.reward is not None and 0 < r.reward < threshold},
-        reverse=True,
-    )
-    while rules.min_samples is not None and len(selection.kept) < rules.min_samples and lower:
-        threshold = lower.pop(0)
-        selection = _decide(rollouts, rules, seed, threshold)
+    selection = _decide(rollouts, rules, seed, rules.reward_threshold)
+    lower = {r.reward for r in rollouts if r.reward is not None and 0 < r.reward < rules.reward_threshold}
+    for threshold in sorted(lower, reverse=True):
+        if rules.min_samples is None or len(selection.kept) >= rules.min_samples:
+            break
+        lowered = _decide(rollouts, rules, seed, threshold)
+        if len(lowered.kept) > len(selection.kept):
+            selection = lowered
     return selection
 
 
@@ -64,9 +70,10 @@ def _decide(rollouts: Sequence[Sketch], rules: SelectionRules, seed: int, thresh
     for prompt_id, group in by_prompt(rollouts).items():
         queue = _eligible(group, rules, seed, threshold, reasons)
         eligible += len(queue)
-        for rollout in queue[rules.max_kept_per_prompt :]:
-            reasons[prompt_id, rollout.number] = Reason.PROMPT_FULL
-        queues.append(queue[: rules.max_kept_per_prompt])
+        cap, beyond = _cap(group, rules)
+        for rollout in queue[cap:]:
+            reasons[prompt_id, rollout.number] = beyond
+        queues.append(queue[:cap])
     wanted = max(ceil(rules.keep_fraction * eligible), rules.min_samples or 0)
     for position, rollout in enumerate(_in_turns(queues, seed)):
         reason = _kept_reason(rollout, rules) if position < wanted else Reason.KEEP_FRACTION
@@ -94,27 +101,43 @@ def _eligible(
     """Completions of one prompt that may be kept, best first; notes why the others may not."""
     if rules.select == "random":
         group = Random(derive(seed, "shuffle", group[0].prompt_id)).sample(list(group), len(group))
+        too_low, same = Reason.BELOW_THRESHOLD, attrgetter("text")  # only what earned something has a program
     else:
         group = sorted(group, key=lambda r: -(r.reward or 0.0))
+        too_low = Reason.BELOW_THRESHOLD if _earned(group[0].reward, threshold) else Reason.ALL_WRONG
+        same = attrgetter("program")
     chosen: list[Sketch] = []
-    texts: set[str] = set()
+    seen: set[str] = set()
     for rollout in group:
-        reward, text = rollout.reward, rollout.text
         reason: Reason | None = None
         if rollout.truncated:
             reason = Reason.TRUNCATED
-        elif rules.select == "reward" and reward is None:
+        elif rules.select == "reward" and rollout.reward is None:
             reason = Reason.UNVERIFIABLE
-        elif rules.select == "reward" and reward is not None and reward < threshold:
-            reason = Reason.BELOW_THRESHOLD
-        elif text in texts:
+        elif rules.select == "reward" and not _earned(rollout.reward, threshold):
+            reason = too_low
+        elif same(rollout) in seen:
             reason = Reason.DUPLICATE
         if reason is None:
-            texts.add(text)
+            seen.add(same(rollout))
             chosen.append(rollout)
         else:
             reasons[rollout.prompt_id, rollout.number] = reason
     return chosen
+
+
+def _earned(reward: float | None, threshold: float) -> bool:
+    """Whether a reward is enough; nothing never is, even where the threshold is 0."""
+    return reward is not None and reward > 0 and reward >= threshold
+
+
+def _cap(group: Sequence[Sketch], rules: SelectionRules) -> tuple[int, Reason]:
+    """Completions of a prompt kept at most, and the reason for those beyond."""
+    verified = [r.passed for r in group if r.reward is not None]
+    solved = rules.select == "reward" and bool(verified) and all(verified)
+    if solved and rules.max_kept_if_solved < rules.max_kept_per_prompt:
+        return rules.max_kept_if_solved, Reason.PROMPT_SOLVED
+    return rules.max_kept_per_prompt, Reason.PROMPT_FULL
 
 
 def _in_turns(queues: Sequence[Sequence[Sketch]], seed: int) -> list[Sketch]:

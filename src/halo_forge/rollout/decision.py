@@ -18,8 +18,10 @@ class Reason(StrEnum):
     NO_ADVANTAGE = "dropped: it earned its prompt's mean"
     UNVERIFIABLE = "dropped: could not be verified"
     TRUNCATED = "dropped: cut at max_new_tokens"
+    ALL_WRONG = "dropped: nothing this prompt got reached the threshold"
     BELOW_THRESHOLD = "dropped: reward below the threshold"
-    DUPLICATE = "dropped: same text as another kept for this prompt"
+    DUPLICATE = "dropped: same program as another of this prompt"
+    PROMPT_SOLVED = "dropped: every completion of this prompt passed, and enough are kept"
     PROMPT_FULL = "dropped: this prompt has its share"
     KEEP_FRACTION = "dropped: beyond the fraction to keep"
 

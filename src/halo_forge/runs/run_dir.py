@@ -51,6 +51,11 @@ class Exit(Record):
     ended_at: float
 
 
+def plan_file(folder: Path, cycle: int) -> Path:
+    """File of what a cycle was decided to be."""
+    return folder / "plans" / f"cycle_{cycle}.json"
+
+
 @dataclass
 class Run:
     """An open run folder."""

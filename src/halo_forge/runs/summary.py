@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import JsonValue
+
 from halo_forge.core.types import Record
 from halo_forge.rollout.checking import Reuse
 from halo_forge.rollout.metrics import Estimate, Metrics
@@ -42,6 +44,7 @@ class CycleSummary(Record):
         rollouts: figures of the completions the cycle drew from its training prompts, before it trained.
         kept: completions selected.
         threshold: the reward threshold in force.
+        settings: those in force that may differ between cycles.
         holdout: figures on the held-out slice after the cycle's training, if there is a slice.
         reuse: where the verdicts on the drawn completions came from, as far as the last attempt judged them.
         length_drift: mean tokens a completion over those at the start, minus 1; see `raft.guards`.
@@ -52,6 +55,7 @@ class CycleSummary(Record):
     rollouts: Metrics | None = None
     kept: int = 0
     threshold: float | None = None
+    settings: dict[str, JsonValue] = {}
     training: TrainingFigures | None = None
     holdout: Metrics | None = None
     reuse: Reuse | None = None

@@ -24,6 +24,13 @@ class Reference:
         """Bytes it takes."""
         return sum(value.numel() * value.element_size() for value in self._values.values())
 
+    def restore(self, policy: Policy) -> None:
+        """Make the policy the start model for good."""
+        with torch.no_grad():
+            for name, parameter in policy.model.named_parameters():
+                if name in self._values:
+                    parameter.copy_(self._values[name])
+
     @contextmanager
     def in_place(self, policy: Policy) -> Iterator[None]:
         """Make the policy the start model, without dropout and gradients, and then itself again."""

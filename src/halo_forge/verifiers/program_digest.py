@@ -13,7 +13,7 @@ import tokenize
 from collections.abc import Callable, Iterator, Mapping
 from hashlib import blake2b
 
-from halo_forge.verifiers import cpp_tokens
+from halo_forge.verifiers.cpp.tokens import tokens as cpp_tokens
 from halo_forge.verifiers.extract import extract_code
 from halo_forge.verifiers.languages import FENCES, shown_languages
 from halo_forge.verifiers.source_tokens import source_tokens
@@ -55,7 +55,7 @@ def _shown(code: str) -> str | None:
 def _c_tokens(code: str) -> Iterator[str]:
     """Yield the tokens; the end of a preprocessor line counts, as what follows it is no part of it."""
     at_line_start, in_directive = True, False
-    for kind, text in cpp_tokens.tokens(code):
+    for kind, text in cpp_tokens(code):
         if kind == "space":
             ends_line = "\n" in text.replace("\\\n", "")
             if in_directive and ends_line:
