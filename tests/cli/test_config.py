@@ -45,6 +45,7 @@ def test_a_file_that_fits_several_commands(validate) -> None:
         "sft train",
         "raft train",
         "benchmark run",
+        "benchmark full",
         "demo",
     ]
 
