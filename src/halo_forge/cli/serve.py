@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 import psutil
 
@@ -24,8 +26,8 @@ def command_for(config: ServeConfig) -> ServeCommand:
     return serve_command(config, served, Hardware(len(nvidia_devices()), memory))
 
 
-def _serve() -> None:
-    command = command_for(load(ServeConfig, given_settings(click.get_current_context())).config)
+def _serve(config_file: Path | None) -> None:
+    command = command_for(load(ServeConfig, given_settings(click.get_current_context()), config_file).config)
     click.echo(command.line)
     for remark in command.remarks:
         click.echo(f"note: {remark}", err=True)
@@ -33,8 +35,16 @@ def _serve() -> None:
 
 serve = SettingsCommand(
     "serve",
-    params=[*settings(ServeConfig), debug_option()],
-    callback=lambda **_: _serve(),
+    params=[
+        *settings(ServeConfig),
+        click.Option(
+            ["--config", "config_file"],
+            type=click.Path(path_type=Path),
+            help="YAML file of settings; flags override it.",
+        ),
+        debug_option(),
+    ],
+    callback=lambda config_file, **_: _serve(config_file),
     help=ServeConfig.__doc__,
     short_help="The command that starts a server for --generator server.",
 )
