@@ -33,12 +33,16 @@ def run(hub: HubServer, tmp_path: Path, nano_model: Path) -> Run:
     return start
 
 
-def test_sft_then_benchmark_by_hub_name(run: Run, write_jsonl: Callable[..., Path], tmp_path: Path) -> None:
+def test_sft_then_benchmark_by_hub_name(
+    run: Run, hub: HubServer, write_jsonl: Callable[..., Path], tmp_path: Path
+) -> None:
     data = write_jsonl("sft.jsonl", *[{"prompt": f"double {i}", "completion": f"return {2 * i};"} for i in range(8)])
     trained = run("sft", "train", "--model", "org/nano", "--data", str(data), "--output", "sft", "--max-steps", "2")
     assert trained.returncode == 0, trained.stderr
     config = json.loads((tmp_path / "sft" / "final_model" / "adapter_config.json").read_text())
     assert config["base_model_name_or_path"] == "org/nano"
+    inputs = json.loads((tmp_path / "sft" / "launch_context.json").read_text())["inputs"]
+    assert inputs["model"]["sha256"] == hub.revision(hub.folder("models", "org/nano"))
     prompts = write_jsonl("test.jsonl", {"prompt": "double n", "tests": ["assert(f(2) == 4);"], "entry_point": "f"})
     words = ("benchmark", "run", "--model", "sft", "--prompts", str(prompts), "--samples", "2", "--k", "1", "--json")
     measured = run(*words, "--max-new-tokens", "8", "--base", "org/nano")

@@ -170,6 +170,53 @@ def test_changed_settings_are_refused(configure: Callable[..., Loaded[RaftTrainC
         train_raft(configure(cycles=1, temperature=0.9), engine_factory=ToyEngine)
 
 
+def test_another_start_model_under_the_same_name_is_refused(
+    configure: Callable[..., Loaded[RaftTrainConfig]], tmp_path: Path
+) -> None:
+    loaded = configure(cycles=1)
+    train_raft(loaded, engine_factory=ToyEngine)
+    for call in (lambda: train_raft(loaded, engine_factory=ToyEngine), lambda: plan_raft(loaded)):
+        write_toy_model(tmp_path / "start", 0.9)
+        with pytest.raises(RunConflictError, match=r"the content of model \(.*start\) changed"):
+            call()
+    write_toy_model(tmp_path / "start", 0.3)
+    assert train_raft(loaded, engine_factory=ToyEngine).cycles
+
+
+def test_a_checkpoint_that_is_gone_is_trained_again(
+    configure: Callable[..., Loaded[RaftTrainConfig]], tmp_path: Path
+) -> None:
+    train_raft(configure(output=tmp_path / "whole"), engine_factory=ToyEngine)
+    train_raft(configure(cycles=2), engine_factory=ToyEngine)
+    shutil.rmtree(tmp_path / "out" / "cycle_2_final")
+    heard: list[Event] = []
+    train_raft(configure(), (heard.append,), ToyEngine)
+    assert any("the checkpoint of cycle 2 is gone" in str(event.m.get("message")) for event in heard)
+    again = completed_cycles(tmp_path / "out")
+    assert [c.cycle for c in again] == [0, 1, 2, 3]
+    for name in files(tmp_path / "whole"):
+        if not name.startswith("rollouts"):
+            assert files(tmp_path / "out")[name] == files(tmp_path / "whole")[name], name
+
+
+def test_a_checkpoint_that_cannot_be_read_says_what_to_do(
+    configure: Callable[..., Loaded[RaftTrainConfig]], tmp_path: Path
+) -> None:
+    train_raft(configure(cycles=2), engine_factory=ToyEngine)
+    (tmp_path / "out" / "cycle_2_final" / "checkpoint.json").write_text("{")
+    with pytest.raises(ModelError, match=r"cycle_2_final/checkpoint.json is damaged; remove .*cycle_2_final, and"):
+        train_raft(configure(), engine_factory=ToyEngine)
+
+
+def test_a_run_killed_after_its_last_word_but_one_ends_when_asked_again(
+    configure: Callable[..., Loaded[RaftTrainConfig]], tmp_path: Path
+) -> None:
+    first = train_raft(configure(), engine_factory=ToyEngine)
+    (tmp_path / "out" / "exit.json").unlink()
+    assert train_raft(configure(), engine_factory=ToyEngine).cycles == first.cycles
+    assert (tmp_path / "out" / "exit.json").exists()
+
+
 def test_nothing_right_stops_with_advice(configure: Callable[..., Loaded[RaftTrainConfig]]) -> None:
     with pytest.raises(DataError, match=r"cycle 1 kept none of 40 completions.*--min-samples"):
         train_raft(configure(), engine_factory=always("int f(int n) { return 0 }"))

@@ -22,7 +22,7 @@ from halo_forge.rollout.checking import Checker, open_checker
 from halo_forge.rollout.collect import Collected, CollectPlan, collect
 from halo_forge.rollout.metrics import Metrics, measure
 from halo_forge.rollout.records import write_atomically
-from halo_forge.runs.launch import InputFile, Judge, hash_file
+from halo_forge.runs.launch import InputFile, Judge, hash_file, model_inputs
 from halo_forge.runs.plan import Plan
 from halo_forge.runs.run_dir import SUMMARY_FILE, Run, check_output, is_complete, open_run
 from halo_forge.runs.summary import BenchmarkSummary
@@ -36,8 +36,8 @@ def run_benchmark(loaded: Loaded[BenchmarkRunConfig], listeners: tuple[Listener,
     """
     config = loaded.config
     output = output_folder(config)
-    prompts, inputs = _load(config)
     model = resolve_model(config.model, config.base)
+    prompts, inputs = _load(config, model)
     context = check_output(output, "benchmark", config, inputs)
     if context is not None and is_complete(output):
         return BenchmarkSummary.model_validate_json((output / SUMMARY_FILE).read_bytes())
@@ -56,8 +56,8 @@ def plan_benchmark(loaded: Loaded[BenchmarkRunConfig]) -> Plan:
     """Check everything `run_benchmark` needs, write nothing, and say how much work it would be."""
     config = loaded.config
     output = output_folder(config)
-    prompts, inputs = _load(config)
     model = resolve_model(config.model, config.base)
+    prompts, inputs = _load(config, model)
     context = check_output(output, "benchmark", config, inputs)
     _check(model, config, prompts)
     with open_checker(config) as checker:
@@ -80,11 +80,11 @@ def output_folder(config: BenchmarkRunConfig) -> Path:
     return Path("results") / f"{model}-{config.prompts.stem}-seed{config.seed}"
 
 
-def _load(config: BenchmarkRunConfig) -> tuple[list[Prompt], dict[str, InputFile]]:
+def _load(config: BenchmarkRunConfig, model: ModelRef) -> tuple[list[Prompt], dict[str, InputFile]]:
     prompts = load_prompts(
         config.prompts, max_prompts=config.max_prompts, seed=config.seed, system_prompt=config.system_prompt
     )
-    return prompts, {"prompts": hash_file(config.prompts, len(prompts))}
+    return prompts, {"prompts": hash_file(config.prompts, len(prompts)), **model_inputs(model, config)}
 
 
 def _check(model: ModelRef, config: BenchmarkRunConfig, prompts: Sequence[Prompt]) -> None:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 import traceback
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import click
 
-from halo_forge.core.errors import EnvironmentFault, HaloError, Interrupted
-
-NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+from halo_forge.core.errors import EnvironmentFault, HaloError, Interrupted, is_full_disk
 
 
 @dataclass
@@ -67,19 +63,8 @@ def _describe(error: BaseException) -> tuple[str, int]:
         return f"error: {text}", error.exit_code
     if isinstance(error, (click.Abort, KeyboardInterrupt)):
         return "interrupted; the same command continues a run from its last whole chunk", Interrupted.exit_code
-    if any(_is_full_disk(cause) for cause in _chain(error)):
+    if is_full_disk(error):
         advice = "free some space, and the same command continues a run from its last whole chunk"
         return f"error: no space left on the disk ({text}); {advice}", EnvironmentFault.exit_code
     named = f"{type(error).__name__}: {text}" if text else type(error).__name__
     return f"error: {named}; run again with --debug for the traceback", 1
-
-
-def _is_full_disk(error: BaseException) -> bool:
-    # Libraries that write from compiled code raise their own types and quote the system's words.
-    return (isinstance(error, OSError) and error.errno in NO_SPACE) or "No space left on device" in str(error)
-
-
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__

@@ -13,6 +13,10 @@ HaloError                          what happened, the value, what is allowed, wh
 
 from __future__ import annotations
 
+import errno
+
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+
 
 class HaloError(Exception):
     """Root of the errors that are the user's to mend; its text is one complete line."""
@@ -66,3 +70,13 @@ class Interrupted(HaloError, RuntimeError):
     """The user asked to stop, and the run has stopped at a point from which it can continue."""
 
     exit_code = 130
+
+
+def is_full_disk(error: BaseException | None) -> bool:
+    """Whether an error, or one that led to it, says that a disk is full."""
+    while error is not None:
+        # Libraries that write from compiled code raise their own types and quote the system's words.
+        if (isinstance(error, OSError) and error.errno in NO_SPACE) or "No space left on device" in str(error):
+            return True
+        error = error.__cause__ or error.__context__
+    return False

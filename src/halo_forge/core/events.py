@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
@@ -95,7 +96,11 @@ class EventLog:
         step: int | None = None,
         **m: Any,
     ) -> None:
-        """Record one event; `m` takes JSON values."""
+        """Record one event; `m` takes JSON values.
+
+        Raises:
+            OSError: it cannot be written; the file is as it was.
+        """
         event = Event(
             seq=self._seq,
             t=round(time.time(), 3),
@@ -106,12 +111,20 @@ class EventLog:
             step=step,
             m={key: _finite(value) for key, value in m.items()},
         )
-        self._seq += 1
         if self._descriptor is not None:
-            os.write(self._descriptor, event.model_dump_json(exclude_none=True).encode() + b"\n")
+            self._write(event.model_dump_json(exclude_none=True).encode() + b"\n")
+        self._seq += 1
         for said in [listener(event) for listener in self._listeners]:
             if said is not None:
                 self.notice(said)
+
+    def _write(self, line: bytes) -> None:
+        """Append a line whole or not at all: on a disk that fills up a write can end in the middle without an error."""
+        assert self._descriptor is not None
+        written = os.write(self._descriptor, line)
+        if written < len(line):
+            os.ftruncate(self._descriptor, os.fstat(self._descriptor).st_size - written)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._path))
 
     def notice(self, message: str, **m: Any) -> None:
         """Say that something was adjusted, dropped or substituted; nothing is so silently."""

@@ -13,3 +13,12 @@ def cache_folder() -> Path:
     """
     named = Path(os.environ.get("XDG_CACHE_HOME", ""))
     return (named if named.is_absolute() else Path.home() / ".cache") / "halo-forge"
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until the names in a folder are on disk: a rename is not, only because the file is."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

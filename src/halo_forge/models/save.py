@@ -6,6 +6,7 @@ import os
 import shutil
 from pathlib import Path
 
+from halo_forge.core.folders import sync_folder
 from halo_forge.core.types import Checkpoint
 from halo_forge.models.load import Policy
 
@@ -27,3 +28,4 @@ def save_checkpoint(policy: Policy, folder: Path, checkpoint: Checkpoint) -> Non
         os.close(descriptor)
     shutil.rmtree(folder, ignore_errors=True)
     partial.rename(folder)
+    sync_folder(folder.parent)

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from halo_forge.config.load import Loaded
 from halo_forge.config.raft import RaftTrainConfig
-from halo_forge.core.errors import DataError
+from halo_forge.core.errors import DataError, ModelError
 from halo_forge.core.events import EventType, Listener
 from halo_forge.core.types import Prompt
 from halo_forge.data import Split, load_conversations, load_prompts, split_holdout
@@ -32,9 +32,18 @@ from halo_forge.rollout.checking import Checker
 from halo_forge.rollout.metrics import by_prompt, pass_values
 from halo_forge.rollout.records import append_records, read_records, write_atomically
 from halo_forge.rollout.rollout_file import RolloutFile
-from halo_forge.runs.launch import InputFile, LaunchContext, hash_file
+from halo_forge.runs.launch import InputFile, LaunchContext, hash_file, model_inputs
 from halo_forge.runs.plan import Plan
-from halo_forge.runs.run_dir import CYCLES_FILE, SUMMARY_FILE, Run, check_output, open_run, read_checkpoint
+from halo_forge.runs.run_dir import (
+    CYCLES_FILE,
+    REMOVE_IT,
+    SUMMARY_FILE,
+    Run,
+    check_output,
+    is_complete,
+    open_run,
+    read_checkpoint,
+)
 from halo_forge.runs.summary import CycleSummary, RaftSummary
 
 EngineFactory = Callable[[ModelRef, RaftTrainConfig, Run], Engine]
@@ -111,11 +120,11 @@ def _read(config: RaftTrainConfig) -> _Work:
     prompts = load_prompts(
         config.prompts, max_prompts=config.max_prompts, seed=config.seed, system_prompt=config.system_prompt
     )
-    inputs = {"prompts": hash_file(config.prompts, len(prompts))}
+    start = resolve_model(config.start, config.stated_base)
+    inputs = {"prompts": hash_file(config.prompts, len(prompts)), **model_inputs(start, config)}
     if config.replay is not None:
         replay = load_conversations(config.replay)
         inputs["replay"] = hash_file(config.replay, len(replay.conversations))
-    start = resolve_model(config.start, config.stated_base)
     context = check_output(config.output, "raft", config, inputs)
     if context is not None:
         refuse_changed_cycles(config)
@@ -165,9 +174,9 @@ def _notices(config: RaftTrainConfig, split: Split, overlong: frozenset[str]) ->
 
 
 def _finished(config: RaftTrainConfig) -> RaftSummary | None:
-    """Return the summary if it is of all cycles on disk and no other is to follow."""
+    """Return the summary if the run has ended, it is of all cycles on disk and no other is to follow."""
     file = config.output / SUMMARY_FILE
-    if not file.is_file():
+    if not is_complete(config.output) or not file.is_file():
         return None
     summary, done = RaftSummary.model_validate_json(file.read_bytes()), completed_cycles(config.output)
     if len(summary.cycles) < len(done):
@@ -208,11 +217,16 @@ def _run_cycles(
     engine_factory: EngineFactory,
 ) -> _Ran:
     run.drop_torn(CYCLES_FILE)
-    done = completed_cycles(run.path)
+    done = _still_trained(run, completed_cycles(run.path))
     held_out = [_held_out(config, number) for number in range(len(done))]
     trained = max((n for n in range(1, len(done) + 1) if read_checkpoint(run.checkpoint(n))), default=0)
     ref = resolve_model(str(run.checkpoint(trained))) if trained else start
-    engine = engine_factory(ref, config, run)
+    try:
+        engine = engine_factory(ref, config, run)
+    except ModelError as error:
+        if not trained:
+            raise
+        raise ModelError(f"{error}; {REMOVE_IT.format(folder=run.checkpoint(trained))}") from error
     for number in range(len(done), config.cycles + 1):
         if stopped := why_stop(stand(held_out, config.seed), config.patience):
             run.events.notice(f"stopped after cycle {number - 1} of {config.cycles}: {stopped}", cycle=number - 1)
@@ -248,6 +262,18 @@ def _announce(run: Run, cycle: CycleSummary) -> None:
     run.events.emit(
         EventType.CYCLE_FINISHED, cycle=cycle.cycle, kept=cycle.kept, length_drift=cycle.length_drift, **figures
     )
+
+
+def _still_trained(run: Run, done: list[CycleSummary]) -> list[CycleSummary]:
+    """Go back to the last cycle whose weights are there; those after it are trained again on what they drew."""
+    last = len(done) - 1
+    while last > 0 and read_checkpoint(run.checkpoint(last)) is None:
+        last -= 1
+    gone = [str(cycle.cycle) for cycle in done[last + 1 :]]
+    if gone:
+        run.events.notice(f"the checkpoint of cycle {', '.join(gone)} is gone: trained again from what was kept")
+        write_atomically(run.path / CYCLES_FILE, "".join(c.model_dump_json() + "\n" for c in done[: last + 1]))
+    return done[: last + 1]
 
 
 def _publish(

@@ -128,6 +128,9 @@ def _origin(run: RunView) -> Section:
         Table("Versions", ("Package", "Version"), tuple(context.versions.items()), numeric=False),
     ]
     if context.inputs:
-        rows = tuple((name, visible(f.path), f"{f.rows:,}", f.sha256) for name, f in context.inputs.items())
+        rows = tuple(
+            (name, visible(f.path), NONE if f.rows is None else f"{f.rows:,}", f.sha256)
+            for name, f in context.inputs.items()
+        )
         tables.append(Table("Inputs", ("Input", "File", "Rows", "SHA-256"), rows, numeric=False))
     return Section("Versions and inputs", tables=tuple(tables), folded=True)

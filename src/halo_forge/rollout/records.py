@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
+from halo_forge.core.folders import sync_folder
 from halo_forge.core.types import Record, Rollout
 
 R = TypeVar("R", bound=Record)
@@ -38,6 +39,7 @@ def write_atomically(path: Path, content: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     partial.replace(path)
+    sync_folder(path.parent)
 
 
 def read_rollouts(path: Path) -> list[Rollout]:

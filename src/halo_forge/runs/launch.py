@@ -17,8 +17,11 @@ from pydantic import JsonValue
 from halo_forge import __version__
 from halo_forge.config.load import config_hash
 from halo_forge.config.options import CommandConfig, presentation
+from halo_forge.config.shared import LoadingOptions
 from halo_forge.core.errors import RunConflictError
 from halo_forge.core.types import Record
+from halo_forge.models.content import hash_model
+from halo_forge.models.resolve import ModelRef
 
 LAUNCH_FILE = "launch_context.json"
 SECRETS = ("HF_TOKEN", "HALO_FORGE_SERVER_KEY", "OPENAI_API_KEY")
@@ -27,11 +30,17 @@ PACKAGES = ("torch", "transformers", "peft", "datasets", "tokenizers")
 
 
 class InputFile(Record):
-    """A file the run depends on; with another hash the run is not continued."""
+    """A file, model or dataset the run depends on; with another hash the run is not continued.
+
+    Args:
+        path: file or folder; a Hub id or a name of the catalogue.
+        sha256: of the content; for what comes from the Hub its revision.
+        rows: how many it has, where it has rows.
+    """
 
     path: str
     sha256: str
-    rows: int
+    rows: int | None = None
 
 
 class Judge(NamedTuple):
@@ -107,9 +116,14 @@ def refuse_changes(before: LaunchContext, config: CommandConfig, inputs: dict[st
     for key, field in type(config).model_fields.items():
         if key != "output" and not presentation(field).resumable and before.params.get(key) != after[key]:
             changes.append(f"{key} was {before.params.get(key)!r}, now {after[key]!r}")
-    for name, file in inputs.items():
-        if name not in before.inputs or before.inputs[name].sha256 != file.sha256:
-            changes.append(f"the content of {name} ({file.path}) changed")
+    for name in sorted({*before.inputs, *inputs}):
+        old, new = before.inputs.get(name), inputs.get(name)
+        if old is None and new is not None:
+            changes.append(f"{name} ({new.path}) was not there, or not recorded")
+        elif old is not None and new is None:
+            changes.append(f"{name} ({old.path}) is no longer used")
+        elif old is not None and new is not None and old.sha256 != new.sha256:
+            changes.append(f"the content of {name} ({new.path}) changed")
     if changes:
         raise RunConflictError(
             f"{before.output_dir} holds run {before.run_id} with other settings: {'; '.join(changes)}. "
@@ -117,13 +131,21 @@ def refuse_changes(before: LaunchContext, config: CommandConfig, inputs: dict[st
         )
 
 
-def hash_file(path: Path, rows: int) -> InputFile:
+def hash_file(path: Path, rows: int | None) -> InputFile:
     """Fingerprint an input file."""
     digest = sha256()
     with path.open("rb") as file:
         while block := file.read(1 << 20):
             digest.update(block)
     return InputFile(path=str(path), sha256=digest.hexdigest(), rows=rows)
+
+
+def model_inputs(ref: ModelRef, loading: LoadingOptions) -> dict[str, InputFile]:
+    """Fingerprint the start model, its adapter and the file of its chat template; see `hash_model` for the cost."""
+    found = {name: InputFile(path=path, sha256=digest) for name, (path, digest) in hash_model(ref).items()}
+    if loading.chat_template is not None and Path(loading.chat_template).is_file():
+        found["chat_template"] = hash_file(Path(loading.chat_template), None)
+    return found
 
 
 def _package_versions() -> dict[str, str]:

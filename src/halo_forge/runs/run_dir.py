@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import shutil
 import time
 from collections.abc import Iterator, Sequence
@@ -13,7 +12,7 @@ from typing import Literal, TypeVar
 
 from halo_forge.config.load import Loaded
 from halo_forge.config.options import CommandConfig
-from halo_forge.core.errors import EnvironmentFault, HaloError, Interrupted, RunConflictError
+from halo_forge.core.errors import EnvironmentFault, HaloError, Interrupted, ModelError, RunConflictError, is_full_disk
 from halo_forge.core.events import EventLog, EventType, Listener, drop_torn_tail
 from halo_forge.core.stop import StopRequest, stop_on_signals
 from halo_forge.core.types import Checkpoint, Prompt, Record
@@ -26,6 +25,7 @@ REPORT_FILE, PLOTS_FOLDER, TRACKING_FOLDER = "report.html", "plots", "tracking"
 CHECKPOINT_FILE = "checkpoint.json"
 SUMMARY_FILE = "summary.json"
 CYCLES_FILE = "cycles.jsonl"
+REMOVE_IT = "remove {folder}, and the same command trains it again to the same weights"
 BEFORE_ANY_WORK = frozenset(
     {
         LAUNCH_FILE,
@@ -110,9 +110,18 @@ def read_launch(folder: Path) -> LaunchContext | None:
 
 
 def read_checkpoint(folder: Path) -> Checkpoint | None:
-    """Return a checkpoint's description, or None if the folder is no whole checkpoint."""
+    """Return a checkpoint's description, or None if the folder is no whole checkpoint.
+
+    Raises:
+        ModelError: the description cannot be read.
+    """
     file = folder / CHECKPOINT_FILE
-    return Checkpoint.model_validate_json(file.read_bytes()) if file.is_file() else None
+    if not file.is_file():
+        return None
+    try:
+        return Checkpoint.model_validate_json(file.read_bytes())
+    except ValueError as error:
+        raise ModelError(f"{file} is damaged; {REMOVE_IT.format(folder=folder)}") from error
 
 
 def is_complete(folder: Path) -> bool:
@@ -215,6 +224,7 @@ def _until_exit(run: Run) -> Iterator[Run]:
         raise
     except BaseException as error:
         code = error.exit_code if isinstance(error, HaloError) else 1
+        code = EnvironmentFault.exit_code if is_full_disk(error) else code
         message = f"{type(error).__name__}: {error}"
         _close(run, EventType.RUN_FAILED, Exit(status="failed", exit_code=code, message=message, ended_at=time.time()))
         raise
@@ -226,16 +236,19 @@ def _close(run: Run, type: EventType, ended: Exit) -> None:
         run.events.emit(type, message=ended.message, exit_code=ended.exit_code)
         write_atomically(run.path / "exit.json", ended.model_dump_json(indent=2) + "\n")
     except OSError as error:
-        if error.errno != errno.ENOSPC or ended.status == "succeeded":
+        if not is_full_disk(error) or ended.status == "succeeded":
             raise
 
 
 @contextmanager
 def _disk_errors(output: Path) -> Iterator[None]:
+    """Put a full disk into words, whichever library met it; what it left half-written is found out when going on."""
     try:
         yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    except HaloError:
+        raise
+    except Exception as error:
+        if is_full_disk(error):
             raise EnvironmentFault(
                 f"the disk of {output} is full; free some space, and the same command goes on from its last whole chunk"
             ) from error
