@@ -1,4 +1,7 @@
-"""A run killed at any instant goes on to the same rollouts, kept sets and weights: real processes, real SIGKILL."""
+"""A run killed at any instant goes on to the same rollouts, kept sets and weights: real processes, real SIGKILL.
+
+What it is compared with was made by one plain process that nobody disturbed.
+"""
 
 from __future__ import annotations
 
@@ -7,21 +10,26 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from random import Random
 
 import pytest
+from warm import Moment, Warm, warm_process
 
 from halo_forge.config.load import load
 from halo_forge.config.sft import SftTrainConfig
-from halo_forge.core.events import Event, EventType, read_events
+from halo_forge.core.events import read_events
+from halo_forge.raft.loop import completed_cycles
 from halo_forge.rollout.records import read_rollouts
+from halo_forge.runs.run_dir import is_complete
+from halo_forge.runs.summary import BenchmarkSummary, SftSummary
 from halo_forge.sft.loop import train_sft
 
 SETTINGS = """
 cycles: 2
 samples_per_prompt: 4
-generation_batch: 16
+generation_batch: 8
 max_new_tokens: 12
 holdout_fraction: 0.3
 select: random
@@ -37,14 +45,52 @@ curriculum: adaptive
 prompt_fraction: 0.8
 temperature_end: 1.0
 """
-MOMENTS: dict[str, Callable[[Event], bool]] = {
-    "while the start model is measured": lambda e: e.type is EventType.PROGRESS and e.cycle == 0,
-    "while cycle 1 is drawn": lambda e: e.type is EventType.PROGRESS and e.cycle == 1 and e.phase == "generate",
-    "while cycle 1 trains": lambda e: e.type is EventType.STEP and e.cycle == 1,
-    "after cycle 1 was saved": lambda e: e.type is EventType.CHECKPOINT and e.cycle == 1,
-    "while cycle 2 trains from the base": lambda e: e.type is EventType.STEP and e.cycle == 2,
-    "while cycle 2 is measured": lambda e: e.type is EventType.PHASE_STARTED and e.cycle == 2 and e.phase == "evaluate",
-}
+# In the order in which a run comes to them; each is killed in the attempt that goes on from the one before.
+RAFT_MOMENTS = (
+    Moment("open", "config.yaml.partial"),
+    Moment("open", "prompts.jsonl.partial"),
+    Moment("open", "rollouts/holdout_0.jsonl", 2),
+    Moment("open", "rollouts/holdout_0.index"),
+    Moment("open", "cycles.jsonl"),
+    Moment("open", "rollouts/cycle_1.jsonl", 3),
+    Moment("os.rename", "kept/cycle_1.jsonl"),
+    Moment("open", "training_state/state.partial", 2),
+    Moment("os.rename", "training_state/state.pt"),
+    Moment("open", "cycle_1_final.partial/checkpoint.json"),
+    Moment("os.rename", "cycle_1_final"),
+    Moment("shutil.rmtree", "training_state"),
+    Moment("open", "rollouts/holdout_1.jsonl"),
+    Moment("open", "cycles.jsonl"),
+    Moment("os.rename", "training_state/state.pt", 3),
+    Moment("os.rename", "cycle_2_final"),
+    Moment("os.link", "final_model.partial/checkpoint.json"),
+    Moment("os.rename", "final_model"),
+    Moment("os.rename", "summary.json"),
+    Moment("os.rename", "exit.json"),
+)
+SFT_MOMENTS = (
+    Moment("open", "training_state/state.partial", 2),
+    Moment("os.rename", "training_state/state.pt", 2),
+    Moment("open", "final_model.partial/checkpoint.json"),
+    Moment("os.rename", "final_model"),
+    Moment("shutil.rmtree", "training_state"),
+    Moment("os.rename", "summary.json"),
+    Moment("os.rename", "exit.json"),
+)
+BENCHMARK_MOMENTS = (
+    Moment("open", "rollouts/sampled.jsonl", 2),
+    Moment("open", "rollouts/sampled.index"),
+    Moment("open", "rollouts/greedy.jsonl"),
+    Moment("os.rename", "summary.json"),
+)
+RANDOM_KILLS = 5
+Command = Callable[[Path], list[str]]
+
+
+@pytest.fixture(scope="module")
+def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warm]:
+    with warm_process(tmp_path_factory.mktemp("warm")) as process:
+        yield process
 
 
 @pytest.fixture(scope="module")
@@ -59,20 +105,27 @@ def speaking_model(tmp_path_factory: pytest.TempPathFactory, nano_model: Path) -
 
 
 @pytest.fixture(scope="module")
-def command(tmp_path_factory: pytest.TempPathFactory, speaking_model: Path) -> Callable[[Path], list[str]]:
-    folder = tmp_path_factory.mktemp("kill")
-    prompts = folder / "prompts.jsonl"
-    prompts.write_text("".join(f'{{"id": "p{i}", "prompt": "add {i} to n"}}\n' for i in range(14)))
-    config = folder / "settings.yaml"
-    config.write_text(SETTINGS)
-    flags = ["--config", str(config), "--model", str(speaking_model), "--prompts", str(prompts)]
-    return lambda output: [sys.executable, "-m", "halo_forge", "raft", "train", *flags, "--output", str(output)]
+def prompts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("prompts") / "prompts.jsonl"
+    file.write_text("".join(f'{{"id": "p{i}", "prompt": "add {i} to n"}}\n' for i in range(14)))
+    return file
 
 
 @pytest.fixture(scope="module")
-def whole(command: Callable[[Path], list[str]], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    output = tmp_path_factory.mktemp("whole") / "run"
-    subprocess.run(command(output), check=True, capture_output=True)
+def raft(tmp_path_factory: pytest.TempPathFactory, speaking_model: Path, prompts: Path) -> Command:
+    config = tmp_path_factory.mktemp("settings") / "settings.yaml"
+    config.write_text(SETTINGS)
+    flags = ["--config", str(config), "--model", str(speaking_model), "--prompts", str(prompts)]
+    return lambda output: ["raft", "train", *flags, "--output", str(output)]
+
+
+@pytest.fixture(scope="module")
+def whole(raft: Command, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return undisturbed(raft, tmp_path_factory.mktemp("whole") / "run")
+
+
+def undisturbed(command: Command, output: Path) -> Path:
+    subprocess.run([sys.executable, "-m", "halo_forge", *command(output)], check=True, capture_output=True)
     return output
 
 
@@ -81,34 +134,111 @@ def content(folder: Path) -> dict[str, object]:
     found: dict[str, object] = {}
     for path in sorted((folder / "rollouts").glob("*.jsonl")):
         found[path.name] = [(r.completion, r.verdict.reward, r.verdict.stage, r.chunk) for r in read_rollouts(path)]
-    for path in [*sorted((folder / "kept").glob("*.jsonl")), *sorted(folder.glob("*/adapter_model.safetensors"))]:
+    for path in [*sorted((folder / "kept").glob("*.jsonl")), *sorted(folder.glob("*/*.safetensors"))]:
         found[str(path.relative_to(folder))] = path.read_bytes()
     return found
 
 
-def kill_at(command: list[str], output: Path, moment: Callable[[Event], bool]) -> None:
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
-    deadline = time.monotonic() + 120
-    try:
-        while not any(moment(event) for event in read_events(output / "events.jsonl")):
-            assert process.poll() is None, "the run ended before the moment came"
-            assert time.monotonic() < deadline
-            time.sleep(0.002)
-    finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+def assert_same(got: Path, expected: Path) -> None:
+    assert is_complete(got)
+    left, right = content(got), content(expected)
+    assert left.keys() == right.keys()
+    for name, value in right.items():
+        assert left[name] == value, name
+    events = list(read_events(got / "events.jsonl"))
+    assert [event.seq for event in events] == list(range(len(events)))
 
 
-@pytest.mark.parametrize("moment", MOMENTS)
-def test_killed_and_continued_is_the_same_run(
-    command: Callable[[Path], list[str]], whole: Path, tmp_path: Path, moment: str
+def tear(folder: Path, random: Random) -> None:
+    """Leave half a line at the end of the files that a kill in the middle of a write could have torn."""
+    for path in sorted([folder / "events.jsonl", folder / "cycles.jsonl", *(folder / "rollouts").glob("*")]):
+        if path.exists() and path.stat().st_size and random.random() < 0.5:
+            line = path.read_bytes().splitlines()[-1]
+            with path.open("ab") as file:
+                file.write(line[: random.randrange(1, len(line))])
+
+
+def killed_through(warm: Warm, command: list[str], output: Path, moments: tuple[Moment, ...]) -> None:
+    """Kill the run at one moment after the other, then let it end."""
+    random = Random(0)
+    for moment in moments:
+        warm.dies(command, moment)
+        if output.exists():
+            assert not (output / "exit.json").exists()
+            tear(output, random)
+    warm.ends_well(command)
+
+
+def test_killed_at_every_turn_and_continued_is_the_same_run(
+    warm: Warm, raft: Command, whole: Path, tmp_path: Path
 ) -> None:
     output = tmp_path / "run"
-    kill_at(command(output), output, MOMENTS[moment])
-    assert not (output / "exit.json").exists()
-    subprocess.run(command(output), check=True, capture_output=True)
-    expected, got = content(whole), content(output)
-    assert expected.keys() == got.keys()
-    assert len([name for name in got if name.endswith("adapter_model.safetensors")]) == 3
-    for name, value in expected.items():
-        assert got[name] == value, name
+    killed_through(warm, raft(output), output, RAFT_MOMENTS)
+    assert_same(output, whole)
+    figures = [(c.rollouts, c.kept, c.training, c.holdout) for c in completed_cycles(output)]
+    assert figures == [(c.rollouts, c.kept, c.training, c.holdout) for c in completed_cycles(whole)]
+    assert len([name for name in content(output) if name.endswith("adapter_model.safetensors")]) == 3
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_killed_at_random_instants_and_continued_is_the_same_run(
+    warm: Warm, raft: Command, whole: Path, tmp_path: Path, seed: int
+) -> None:
+    output, random = tmp_path / "run", Random(seed)
+    for _ in range(RANDOM_KILLS):
+        kill_after(warm, raft(output), output, events=random.randint(3, 9), pause_s=random.uniform(0, 0.05))
+        tear(output, random)
+    warm.ends_well(raft(output))
+    assert_same(output, whole)
+
+
+def kill_after(warm: Warm, command: list[str], output: Path, events: int, pause_s: float) -> None:
+    """Kill a run some time after it has said a number of things."""
+    file = output / "events.jsonl"
+
+    def said() -> int:
+        return file.read_bytes().count(b"\n") if file.exists() else 0
+
+    before, deadline = said(), time.monotonic() + 120
+    process = warm.start(command)
+    while said() < before + events:
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+    time.sleep(pause_s)
+    os.killpg(process, signal.SIGKILL)
+    assert warm.wait() == -signal.SIGKILL
+
+
+def test_sft_killed_at_every_turn_is_the_same_run(warm: Warm, nano_model: Path, tmp_path: Path) -> None:
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text("".join(f'{{"prompt": "add {i} to n", "completion": "n + {i};"}}\n' for i in range(14)))
+
+    def command(output: Path) -> list[str]:
+        flags = ["--lora-dropout", "0.1", "--batch-size", "4", "--max-steps", "9", "--save-steps", "2"]
+        words = ["sft", "train", "--model", str(nano_model), "--data", str(rows), *flags]
+        return [*words, "--output", str(output)]
+
+    expected, output = undisturbed(command, tmp_path / "whole"), tmp_path / "run"
+    killed_through(warm, command(output), output, SFT_MOMENTS)
+    assert_same(output, expected)
+    ours, theirs = (
+        SftSummary.model_validate_json((folder / "summary.json").read_bytes()) for folder in (output, expected)
+    )
+    assert (ours.training, ours.rows) == (theirs.training, theirs.rows)
+
+
+def test_a_benchmark_killed_at_every_turn_is_the_same_run(
+    warm: Warm, speaking_model: Path, prompts: Path, tmp_path: Path
+) -> None:
+    def command(output: Path) -> list[str]:
+        flags = ["--samples", "4", "--k", "1,2", "--generation-batch", "8", "--max-new-tokens", "8", "--greedy"]
+        words = ["benchmark", "run", "--model", str(speaking_model), "--prompts", str(prompts), *flags]
+        return [*words, "--output", str(output)]
+
+    expected, output = undisturbed(command, tmp_path / "whole"), tmp_path / "run"
+    killed_through(warm, command(output), output, BENCHMARK_MOMENTS)
+    assert_same(output, expected)
+    ours, theirs = (
+        BenchmarkSummary.model_validate_json((folder / "summary.json").read_bytes()) for folder in (output, expected)
+    )
+    assert (ours.sampled, ours.greedy) == (theirs.sampled, theirs.greedy)
