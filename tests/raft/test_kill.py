@@ -1,11 +1,13 @@
-"""A run killed at any instant goes on to the same rollouts, kept sets and weights: real processes, real SIGKILL.
+"""A run that is killed, crowded out or robbed of its disk ends with the same rollouts, kept sets and weights.
 
-What it is compared with was made by one plain process that nobody disturbed.
+Real processes, real SIGKILL, a disk that is really full. What a run is compared with was made by one plain process that
+nobody disturbed.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,6 +24,7 @@ from halo_forge.config.sft import SftTrainConfig
 from halo_forge.core.events import read_events
 from halo_forge.raft.loop import completed_cycles
 from halo_forge.rollout.records import read_rollouts
+from halo_forge.runs.lock import read_holder
 from halo_forge.runs.run_dir import is_complete
 from halo_forge.runs.summary import BenchmarkSummary, SftSummary
 from halo_forge.sft.loop import train_sft
@@ -47,6 +50,7 @@ temperature_end: 1.0
 """
 # In the order in which a run comes to them; each is killed in the attempt that goes on from the one before.
 RAFT_MOMENTS = (
+    Moment("os.rename", "launch_context.json"),
     Moment("open", "config.yaml.partial"),
     Moment("open", "prompts.jsonl.partial"),
     Moment("open", "rollouts/holdout_0.jsonl", 2),
@@ -242,3 +246,73 @@ def test_a_benchmark_killed_at_every_turn_is_the_same_run(
         BenchmarkSummary.model_validate_json((folder / "summary.json").read_bytes()) for folder in (output, expected)
     )
     assert (ours.sampled, ours.greedy) == (theirs.sampled, theirs.greedy)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", folder], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip("mounting a small disk needs root")
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+def test_a_full_disk_loses_nothing_wherever_it_fills_up(
+    warm: Warm, raft: Command, whole: Path, small_disk: Path
+) -> None:
+    """The disk has room for a little more each time, so that it fills up somewhere else."""
+    output, ballast = small_disk / "run", small_disk / "ballast"
+    room = sum(path.stat().st_blocks * 512 for path in whole.rglob("*") if path.is_file()) // 6
+    disk = os.statvfs(small_disk)
+    filled = disk.f_bavail * disk.f_frsize - 40_000
+    ballast.write_bytes(bytes(filled))
+    places = []
+    for left in range(filled, 0, -room):
+        os.truncate(ballast, left)
+        code = warm.run(raft(output))
+        if code == 0:
+            break
+        said = warm.log.read_text()
+        assert code == 3, said[-2000:]
+        assert f"the disk of {output} is full; free some space, and the same command goes on" in said
+        places.append(sorted(path.name for path in output.iterdir()))
+    assert len({tuple(names) for names in places}) >= 3, "it filled up at different places"
+    assert_same(output, whole)
+
+
+def test_an_unreadable_checkpoint_is_named_and_trained_again(
+    warm: Warm, raft: Command, whole: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "run"
+    warm.dies(raft(output), Moment("open", "rollouts/cycle_2.jsonl"))
+    weights = output / "cycle_1_final" / "adapter_model.safetensors"
+    os.truncate(weights, weights.stat().st_size // 2)
+    assert warm.run(raft(output)) == 2
+    said = warm.log.read_text()
+    assert f"remove {output}/cycle_1_final, and the same command trains it again" in said, said[-2000:]
+    shutil.rmtree(output / "cycle_1_final")
+    warm.ends_well(raft(output))
+    assert_same(output, whole)
+
+
+def test_a_second_process_is_refused_and_disturbs_nothing(
+    warm: Warm, raft: Command, whole: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "run"
+    first, deadline = warm.start(raft(output)), time.monotonic() + 120
+    while (holder := read_holder(output)) is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+    os.kill(first, signal.SIGSTOP)  # so that it cannot end before the second has come
+    second = subprocess.run(
+        [sys.executable, "-m", "halo_forge", *raft(output)], capture_output=True, text=True, check=False
+    )
+    os.kill(first, signal.SIGCONT)
+    assert second.returncode == 75
+    assert f"is being written by process {first} on {holder.process.host}, since 20" in second.stderr
+    assert warm.wait() == 0
+    assert_same(output, whole)

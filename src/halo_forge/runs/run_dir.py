@@ -18,7 +18,7 @@ from halo_forge.core.stop import StopRequest, stop_on_signals
 from halo_forge.core.types import Checkpoint, Prompt, Record
 from halo_forge.rollout.records import write_atomically
 from halo_forge.runs.launch import LAUNCH_FILE, InputFile, Judge, LaunchContext, describe_launch, refuse_changes
-from halo_forge.runs.lock import hold_lock
+from halo_forge.runs.lock import LOCK_FILE, hold_lock
 
 C = TypeVar("C", bound=CommandConfig)
 REPORT_FILE, PLOTS_FOLDER, TRACKING_FOLDER = "report.html", "plots", "tracking"
@@ -145,7 +145,8 @@ def check_output(folder: Path, kind: str, config: CommandConfig, inputs: dict[st
         raise RunConflictError(f"--output {folder} is a file; choose a folder")
     context = read_launch(folder)
     if context is None:
-        strangers = sorted(p.name for p in folder.iterdir() if p.name != "run.lock")
+        # A kill at the very first write leaves no more than these two.
+        strangers = sorted(p.name for p in folder.iterdir() if p.name not in (LOCK_FILE, f"{LAUNCH_FILE}.partial"))
         if strangers:
             raise RunConflictError(
                 f"--output {folder} holds other files ({', '.join(strangers[:3])}) and no run; choose an empty folder"
