@@ -24,6 +24,8 @@ FULL, LORA = TuningOptions(tuning="full"), TuningOptions(tuning="lora")
         ("bfloat16", CPU, LORA, (torch.bfloat16, torch.bfloat16)),
         ("bfloat16", CUDA, FULL, (torch.float32, torch.bfloat16)),
         ("float16", CUDA, None, (torch.float16, None)),
+        ("float16", CUDA, FULL, (torch.float32, torch.float16)),
+        ("float16", CUDA, LORA, (torch.float16, torch.float16)),
         ("float32", CUDA, LORA, (torch.float32, None)),
     ],
 )
@@ -31,11 +33,6 @@ def test_weights_and_arithmetic_suit_the_hardware(
     name: str, device: torch.device, tuning: TuningOptions | None, expected: tuple[torch.dtype, torch.dtype | None]
 ) -> None:
     assert pick_dtype(name, device, tuning) == expected
-
-
-def test_training_in_float16_is_refused() -> None:
-    with pytest.raises(ConfigError, match="float16 is for sampling only"):
-        pick_dtype("float16", CUDA, LORA)
 
 
 def test_devices_that_are_not_there_are_named() -> None:
@@ -51,6 +48,13 @@ def test_adapters_in_four_bits_need_their_hardware(nano_model: Path) -> None:
         pytest.skip("this machine has it")
     with pytest.raises(EnvironmentFault, match="qlora needs a CUDA device"):
         load_policy(ModelRef(str(nano_model)), LoadingOptions(), TuningOptions(tuning="qlora"))
+
+
+def test_fused_kernels_need_their_hardware(nano_model: Path) -> None:
+    if torch.cuda.is_available():
+        pytest.skip("this machine has it")
+    with pytest.raises(EnvironmentFault, match="--use-liger needs a CUDA device"):
+        load_policy(ModelRef(str(nano_model)), LoadingOptions(), TuningOptions(use_liger=True))
 
 
 def test_training_in_bfloat16_on_any_hardware(nano_model: Path) -> None:

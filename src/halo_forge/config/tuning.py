@@ -36,6 +36,9 @@ class TuningOptions(CommandConfig):
         "Lay the rows in memory end to end instead of padding them; each still attends to itself alone.",
         section=TRAINING,
     )
+    use_liger: bool = option(
+        False, "Take the fused kernels of liger-kernel, which is an extra, on a CUDA device.", section=TRAINING
+    )
     gradient_checkpointing: bool = option(False, "Less memory for activations, more time.", section=TRAINING)
     save_steps: int = option(
         200, "Optimiser steps between saved training states.", section=TRAINING, ge=1, resumable=True

@@ -58,13 +58,17 @@ def load_policy(ref: ModelRef, loading: LoadingOptions, tuning: TuningOptions | 
     """
     device = pick_device(loading.device)
     dtype, autocast = pick_dtype(loading.dtype, device, tuning)
-    quantization = _four_bit(device) if tuning is not None and tuning.tuning == "qlora" else None
+    quantization = (
+        _four_bit(device, autocast or torch.float32) if tuning is not None and tuning.tuning == "qlora" else None
+    )
     try:
         model = AutoModelForCausalLM.from_pretrained(
             ref.base, dtype=dtype, device_map={"": device}, quantization_config=quantization
         )
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise ModelError(f"model '{ref.name}' cannot be loaded: {_one_line(error)}") from error
+    if tuning is not None and tuning.use_liger:
+        _use_liger(model, device)
     set_threads(loading.threads, sum(p.numel() for p in model.parameters()))
     model, adjustments = _with_adapter(model, ref, tuning, seed)
     model.eval()
@@ -110,17 +114,6 @@ def read_context_length(ref: ModelRef) -> int | None:
         raise ModelError(f"the config of '{ref.base}' cannot be read: {_one_line(error)}") from error
 
 
-def read_head_size(ref: ModelRef) -> int | None:
-    """Size of a model's attention heads, if its config says so, without reading the weights."""
-    try:
-        config = AutoConfig.from_pretrained(ref.base).get_text_config()
-    except (OSError, ValueError, KeyError) as error:
-        raise ModelError(f"the config of '{ref.base}' cannot be read: {_one_line(error)}") from error
-    stated: int | None = getattr(config, "head_dim", None)
-    hidden, heads = getattr(config, "hidden_size", None), getattr(config, "num_attention_heads", None)
-    return stated or (hidden // heads if hidden and heads else None)
-
-
 def pick_device(name: str) -> torch.device:
     """Turn `auto` into the best device there is, or check the one named.
 
@@ -145,18 +138,11 @@ def pick_dtype(name: str, device: torch.device, tuning: TuningOptions | None) ->
     """Choose the type of the weights, and the type training computes in where that differs.
 
     Full training keeps float32 weights, since small updates vanish in 16 bits, and computes in bfloat16 where the
-    hardware does; an adapter's base is held in bfloat16 and the adapter itself in float32. float16 serves to sample
-    only: training in it would need its losses scaled. On a CPU everything is float32: without special units a 16-bit
-    product is dozens of times slower.
-
-    Raises:
-        ConfigError: float16 was asked for and something is to be trained.
+    hardware does; an adapter's base is held in bfloat16 and the adapter itself in float32. An accelerator without
+    bfloat16 takes float16 in its place, and the trainer scales the loss so that small gradients do not vanish. On a CPU
+    everything is float32: without special units a 16-bit product is dozens of times slower.
     """
     named = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-    if name == "float16" and tuning is not None:
-        raise ConfigError(
-            "--dtype float16 is for sampling only; train in bfloat16, or in float32 where that is lacking"
-        )
     if name != "auto":
         fast = named[name]
     elif device.type != "cuda":
@@ -164,7 +150,7 @@ def pick_dtype(name: str, device: torch.device, tuning: TuningOptions | None) ->
     elif torch.cuda.is_bf16_supported(including_emulation=False):
         fast = torch.bfloat16
     else:
-        fast = torch.float16 if tuning is None else torch.float32
+        fast = torch.float16
     if fast == torch.float32 or tuning is None:
         return fast, None
     return (torch.float32 if tuning.tuning == "full" else fast), fast
@@ -236,7 +222,18 @@ def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())[:300]
 
 
-def _four_bit(device: torch.device) -> Any:
+def _use_liger(model: Any, device: torch.device) -> None:
+    if device.type != "cuda":
+        raise EnvironmentFault("--use-liger needs a CUDA device; leave it out here")
+    try:
+        from liger_kernel.transformers import _apply_liger_kernel_to_instance
+    except ImportError as error:
+        raise EnvironmentFault("--use-liger needs liger-kernel: pip install 'halo-forge[liger]'") from error
+    # The loss on the vocabulary is the trainer's own: it covers learnt tokens alone.
+    _apply_liger_kernel_to_instance(model=model, cross_entropy=False, fused_linear_cross_entropy=False)
+
+
+def _four_bit(device: torch.device, computed: torch.dtype) -> Any:
     if device.type != "cuda":
         raise EnvironmentFault("--tuning qlora needs a CUDA device; use --tuning lora here")
     try:
@@ -249,5 +246,5 @@ def _four_bit(device: torch.device) -> Any:
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",
         bnb_4bit_use_double_quant=True,
-        bnb_4bit_compute_dtype=torch.bfloat16,
+        bnb_4bit_compute_dtype=computed,
     )
