@@ -171,3 +171,44 @@ def test_the_start_model_comes_back_for_the_divergence(
     plain = Stepper(policy, LossSettings("grpo")).loss_sums(fresh)[0]
     assert float(loss) == pytest.approx(float(plain) + 0.5 * float(away), rel=1e-4)
     assert all(torch.equal(own[name], p) for name, p in policy.model.named_parameters())
+
+
+@torch.no_grad()
+def _large_vocabulary(policy: Policy, count: int) -> TokenScorer:
+    scorer = TokenScorer(policy)
+    hidden = policy.model.config.hidden_size
+    scorer._head = torch.nn.Linear(hidden, count, bias=False)
+    scorer._head.weight.normal_(std=0.2, generator=torch.Generator().manual_seed(0))
+    policy.model.config.vocab_size = count
+    return scorer
+
+
+def test_a_vocabulary_of_150000_takes_bounded_memory(
+    open_policy: OpenPolicy, rows: list[TrainingRow], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the backward pass keeps, by autograd's own account, against all logits at once."""
+    policy = open_policy()
+    scorer, layout = _large_vocabulary(policy, 150_000), lay_out(rows[:6], policy.chat.pad_id, packed=False)
+    one_logits = len(layout.targets) * 150_000 * 4
+
+    def measure(at_once: int) -> tuple[int, torch.Tensor, torch.Tensor]:
+        monkeypatch.setattr(logprobs, "LOGITS_AT_ONCE", at_once)
+        kept: dict[int, int] = {}
+
+        def keep(tensor: torch.Tensor) -> torch.Tensor:
+            kept[tensor.data_ptr()] = tensor.untyped_storage().nbytes()
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+            scored = scorer(layout)
+        scored.sum().backward()
+        weight = scorer._head.weight
+        gradient, weight.grad = weight.grad.clone(), None
+        weights = {parameter.data_ptr() for parameter in [weight, *policy.model.parameters()]}
+        return sum(size for place, size in kept.items() if place not in weights), scored.detach(), gradient
+
+    most, whole, gradient = measure(1 << 40)
+    least, pieces, same_gradient = measure(16 * 150_000)
+    assert torch.allclose(whole, pieces, atol=1e-5)
+    assert torch.allclose(gradient, same_gradient, atol=1e-5)
+    assert most > one_logits > 4 * least

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from halo_forge.core.errors import DataError, Interrupted
+from halo_forge.core.errors import DataError, EnvironmentFault, Interrupted
 from halo_forge.core.events import Event, EventLog, EventType
 from halo_forge.core.protocols import TrainingRow
 from halo_forge.core.stop import StopRequest
@@ -154,3 +154,83 @@ def test_steps_are_reported(open_policy: OpenPolicy, rows: list[TrainingRow], tm
 def test_no_rows_is_an_error(open_policy: OpenPolicy, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no rows"):
         train(open_policy(), [], tmp_path)
+
+
+class Running:
+    """A stepper on a machine with memory for so many tokens at once."""
+
+    def __init__(self, trainer: PolicyTrainer, room: int) -> None:
+        self.sizes: list[int] = []
+        real = trainer._stepper.loss_sums
+
+        def loss_sums(rows: Sequence[TrainingRow]) -> Any:
+            if len(rows) * max(len(row.ids) for row in rows) > room:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            self.sizes.append(len(rows))
+            return real(rows)
+
+        trainer._stepper.loss_sums = loss_sums  # type: ignore[method-assign]
+
+
+def test_out_of_memory_halves_the_rows_for_good_and_over_a_resume(
+    open_policy: OpenPolicy, rows: list[TrainingRow], tmp_path: Path
+) -> None:
+    settings, room = replace(SETTINGS, save_steps=1), 2 * max(len(row.ids) for row in rows)
+    heard: list[Event] = []
+    events = EventLog()
+    events.listen(heard.append)
+    whole = open_policy()
+    trainer = PolicyTrainer(whole, settings, events, StopRequest())
+    machine = Running(trainer, room)
+    report = trainer.train(rows, seed=5, cycle=0, state_folder=tmp_path / "whole" / "state")
+    assert set(machine.sizes) == {2}
+    said = [str(event.m["message"]) for event in heard if event.type is EventType.NOTICE]
+    assert len(said) == 1 and "memory ran out at step 1 with 4 rows at once: from here on 2" in said[0]
+    with_all = train(open_policy(), rows, tmp_path / "all", settings)
+    assert report.mean_loss == pytest.approx(with_all.mean_loss, rel=1e-4)
+
+    stop = StopRequest()
+    stop.requested = True
+    first = PolicyTrainer(open_policy(), settings, EventLog(), stop)
+    Running(first, room)
+    with pytest.raises(Interrupted):
+        first.train(rows, seed=5, cycle=0, state_folder=tmp_path / "again" / "state")
+    continued = open_policy()  # on a machine with room for all rows: they are cut as before all the same
+    train(continued, rows, tmp_path / "again" / "state", settings)
+    assert same(weights(whole), weights(continued))
+
+
+def test_a_single_row_too_large_is_an_error_with_advice(
+    open_policy: OpenPolicy, rows: list[TrainingRow], tmp_path: Path
+) -> None:
+    trainer = PolicyTrainer(open_policy(), SETTINGS, EventLog(), StopRequest())
+    Running(trainer, 5)
+    with pytest.raises(EnvironmentFault, match=r"one row of \d+ tokens at once: lower --max-length"):
+        trainer.train(rows, seed=5, cycle=0, state_folder=tmp_path / "s")
+
+
+def test_float16_scales_its_loss_and_continues_bit_identical(
+    open_policy: OpenPolicy, rows: list[TrainingRow], tmp_path: Path
+) -> None:
+    def half() -> Policy:
+        return replace(open_policy(), autocast=torch.float16)
+
+    whole, stopped, continued = half(), half(), half()
+    report = train(whole, rows, tmp_path / "whole", replace(SETTINGS, epochs=6))
+    assert report.weight_change > 0 and report.last_loss < report.mean_loss
+    stop = StopRequest()
+    stop.requested = True
+    settings = replace(SETTINGS, epochs=6)
+    with pytest.raises(Interrupted):
+        train(stopped, rows, tmp_path / "s", settings, stop=stop)
+    assert train(continued, rows, tmp_path / "s", settings)._replace(wall_s=0) == report._replace(wall_s=0)
+    assert same(weights(whole), weights(continued))
+
+
+def test_rows_the_objective_cannot_learn_from_are_refused(
+    open_policy: OpenPolicy, rows: list[TrainingRow], tmp_path: Path
+) -> None:
+    with pytest.raises(DataError, match="brings no log-probabilities"):
+        train(open_policy(), [rows[0]._replace(weight=-1.0)], tmp_path / "s")
+    with pytest.raises(DataError, match="1 log-probabilities"):
+        train(open_policy(), [rows[0]._replace(old_logprobs=(-0.1,))], tmp_path / "s")

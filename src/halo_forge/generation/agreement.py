@@ -16,7 +16,7 @@ from halo_forge.generation.sampler import log_distribution
 from halo_forge.generation.server import ServerGenerator
 from halo_forge.models.load import Policy
 
-PROBES, PROBE_TOKENS, PROBE_SEED = 8, 24, 0
+PROBES, PROBE_TOKENS, PROBE_SEED = 4, 24, 0
 MOST_IMPOSSIBLE = 0.1  # share of tokens at the edge of top-k or top-p that rounding may put on either side
 
 

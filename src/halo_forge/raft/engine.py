@@ -18,6 +18,7 @@ from halo_forge.runs.run_dir import Run
 
 if TYPE_CHECKING:
     from halo_forge.models.load import Policy
+    from halo_forge.training.memory import Fit
     from halo_forge.training.reference import Reference
 
 LEAST_STEPS = 4
@@ -162,6 +163,16 @@ class Start(NamedTuple):
     replay: Sequence[TrainingRow]
 
 
+def check_run_memory(start: ModelRef, config: RaftTrainConfig) -> Fit | None:
+    """See whether a run fits into memory; see `training.memory.check_memory`."""
+    from halo_forge.training.memory import Generation, check_memory
+
+    rows = 0 if config.generator == "server" else config.generation_batch
+    return check_memory(
+        start, config, config, Generation(rows, config.kl_coefficient > 0 or config.start_from == "base")
+    )
+
+
 def open_engine(ref: ModelRef, config: RaftTrainConfig, run: Run) -> Engine:
     """Load the policy, and find the servers if they are to draw."""
     if config.generator == "server":
@@ -178,6 +189,9 @@ def load_start(ref: ModelRef, config: RaftTrainConfig, events: EventLog) -> Star
     from halo_forge.models.load import load_policy
     from halo_forge.training.reference import Reference
 
+    fit = check_run_memory(ref, config)
+    if fit is not None and fit.advice:
+        events.notice(f"the run may not fit into memory: {fit.text}; {fit.advice}")
     seed, reference = derive(config.seed, "adapter"), None
     if config.kl_coefficient or config.start_from == "base":
         # Before the policy, so that the two are never whole in memory together.

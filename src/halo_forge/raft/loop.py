@@ -26,7 +26,7 @@ from halo_forge.raft.best import choose_best
 from halo_forge.raft.checkers import Checkers, open_checkers
 from halo_forge.raft.cycle import Cycle
 from halo_forge.raft.cycle_plan import Planned, plan_cycle, refuse_changed_cycles
-from halo_forge.raft.engine import Engine, open_engine
+from halo_forge.raft.engine import Engine, check_run_memory, open_engine
 from halo_forge.raft.guards import LEAST_PROMPTS, HeldOut, length_drift, notices, stand, why_stop
 from halo_forge.rollout.checking import Checker
 from halo_forge.rollout.metrics import by_prompt, pass_values
@@ -81,6 +81,8 @@ def train_raft(
 
 def plan_raft(loaded: Loaded[RaftTrainConfig]) -> Plan:
     """Check everything `train_raft` needs, write nothing, and say how much work it would be."""
+    from halo_forge.training.memory import describe_fit
+
     config = loaded.config
     work = _read(config)
     split = _split(work, _check(work, config), config)
@@ -93,6 +95,7 @@ def plan_raft(loaded: Loaded[RaftTrainConfig]) -> Plan:
                 ("verifier", f"{_names(checkers)}, sandbox {checkers.main.tier}"),
                 ("a cycle", f"{len(split.train) * config.samples_per_prompt} completions to draw and verify"),
                 ("cycles", str(config.cycles)),
+                ("memory", describe_fit(check_run_memory(work.start, config))),
                 ("output", f"{config.output} ({'continues ' + context.run_id if context else 'new'})"),
             )
         )
@@ -136,6 +139,7 @@ def _check(work: _Work, config: RaftTrainConfig) -> frozenset[str]:
     overlong = check_model(work.start, config, work.prompts)
     fitting = [prompt for prompt in work.prompts if prompt.id not in overlong]
     check_generator(work.start, config, config, fitting, trains=True)
+    check_run_memory(work.start, config)
     return overlong
 
 

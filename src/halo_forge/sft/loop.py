@@ -41,6 +41,8 @@ def train_sft(loaded: Loaded[SftTrainConfig], listeners: tuple[Listener, ...] = 
     Raises:
         HaloError: see `core.errors`.
     """
+    from halo_forge.training.memory import check_memory
+
     config = loaded.config
     start = resolve_model(config.model)
     source = _load(config, start)
@@ -48,13 +50,17 @@ def train_sft(loaded: Loaded[SftTrainConfig], listeners: tuple[Listener, ...] = 
     if context is not None and is_complete(config.output):
         return SftSummary.model_validate_json((config.output / SUMMARY_FILE).read_bytes())
     check_model(start, config)
+    fit = check_memory(start, config, config)
     with open_run("sft", loaded, config.output, source.inputs, listeners=listeners) as run:
+        if fit is not None and fit.advice:
+            run.events.notice(f"training may not fit into memory: {fit.text}; {fit.advice}")
         return _train(run, config, start, source)
 
 
 def plan_sft(loaded: Loaded[SftTrainConfig]) -> Plan:
     """Check everything `train_sft` needs, write nothing, and say how much work it would be."""
     from halo_forge.training.batches import count_steps
+    from halo_forge.training.memory import check_memory, describe_fit
 
     config = loaded.config
     start = resolve_model(config.model)
@@ -70,6 +76,7 @@ def plan_sft(loaded: Loaded[SftTrainConfig]) -> Plan:
                 "training",
                 f"{config.tuning}, {steps} steps of {config.batch_size} rows, rate {config.peak_learning_rate:g}",
             ),
+            ("memory", describe_fit(check_memory(start, config, config))),
             ("output", f"{config.output} ({'continues ' + context.run_id if context else 'new'})"),
         )
     )
