@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import yaml
+
 from halo_forge.core.events import EventLog
 from halo_forge.core.stop import StopRequest
 from halo_forge.demo.jobs import Job, arguments, run_jobs

@@ -170,3 +170,24 @@ def test_the_threshold_is_not_lowered_where_that_keeps_no_more(make_rollout: Cal
 def test_the_reasons_of_dropped_rollouts_are_distinct_words() -> None:
     assert len({reason.value for reason in Reason}) == len(Reason)
     assert all(reason.value.startswith(("kept", "dropped: ")) for reason in Reason)
+
+
+def test_top_ranks_all_prompts_together_and_keeps_copies(make_rollout: Callable[..., Rollout]) -> None:
+    easy = [make_rollout("easy", i, text="same") for i in range(6)]
+    hard = [
+        make_rollout("hard", 0, reward=0.7),
+        make_rollout("hard", 1, reward=0.3),
+        make_rollout("hard", 2, reward=None),
+    ]
+    selection = select(sketch([*hard, *easy]), RULES._replace(select="top", keep_fraction=0.5), seed=0)
+    assert [(r.prompt_id, r.number) for r in selection.kept] == [("easy", i) for i in range(4)]
+    assert [d.reason for d in selection.decisions[:3]] == [
+        Reason.KEEP_FRACTION,
+        Reason.BELOW_THRESHOLD,
+        Reason.UNVERIFIABLE,
+    ]
+
+
+def test_duplicates_are_kept_when_asked_for(make_rollout: Callable[..., Rollout]) -> None:
+    rollouts = [make_rollout(index=i, text="same") for i in range(3)]
+    assert reasons(rollouts, RULES._replace(keep_duplicates=True)) == [Reason.KEPT] * 3

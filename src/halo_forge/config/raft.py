@@ -85,8 +85,14 @@ class RaftTrainConfig(
         section=SELECTION,
         ge=1,
     )
-    select: Literal["reward", "random"] = option(
-        "reward", "random ignores the rewards, for use as a control.", section=SELECTION
+    keep_duplicates: bool = option(
+        False, "Keep equal programs of a prompt as often as they were drawn.", section=SELECTION
+    )
+    select: Literal["reward", "top", "random"] = option(
+        "reward",
+        "For comparisons: top takes the best of all prompts together, no cap and duplicates kept; random ignores "
+        "the rewards.",
+        section=SELECTION,
     )
     accumulate: bool = option(False, "Train each cycle on what all cycles so far have kept.", section=SELECTION)
     cycles: int = option(5, "How often to generate, verify, select and train.", section=TRAINING, ge=1, resumable=True)
@@ -140,6 +146,11 @@ class RaftTrainConfig(
                 "server started anew on each final_model"
             )
         return self
+
+    @property
+    def keeps_copies(self) -> bool:
+        """Whether equal completions are trained on as often as they were drawn."""
+        return self.learns_from_wrong or self.keep_duplicates or self.select == "top"
 
     @model_validator(mode="after")
     def _ends_fit(self) -> RaftTrainConfig:

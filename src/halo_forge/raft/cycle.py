@@ -128,6 +128,7 @@ class Cycle:
                 config.max_kept_if_solved,
                 config.min_samples,
                 config.select,
+                config.keep_duplicates,
             )
             selection = select(rollouts, rules, derive(config.seed, "select", self.number))
         path = self.run.kept(self.number)
@@ -194,7 +195,7 @@ class Cycle:
     def _rows(self, selection: Selection) -> list[TrainingRow]:
         """Rows of this cycle's kept completions, and with `accumulate` those of the earlier cycles before them.
 
-        Of completions with the same tokens one is trained on, unless they stand for how often the policy says so.
+        Of completions with the same tokens one is trained on, unless copies were to be kept.
         """
         config = self.config
         weights = {(d.prompt_id, d.index): d.weight for d in selection.decisions if d.weight != 1}
@@ -206,7 +207,8 @@ class Cycle:
         too_long = 0
         for rollout in chosen:
             prompt_id, completion = rollout.prompt_id, rollout.completion
-            key = (prompt_id, completion.index if config.learns_from_wrong else _fingerprint(completion.token_ids))
+            copy = (rollout.cycle, completion.index)
+            key = (prompt_id, copy if config.keeps_copies else _fingerprint(completion.token_ids))
             weight = weights.get((prompt_id, completion.index), 1.0)
             drawn_at = temperatures[rollout.cycle]
             row = self.engine.row(by_id[prompt_id], completion, weight=weight, temperature=drawn_at)

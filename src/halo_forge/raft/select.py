@@ -7,7 +7,7 @@ solved has little left to teach (Minimal-RL, arXiv 2504.11343), so its cap is lo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import ceil
 from operator import attrgetter
 from random import Random
@@ -27,7 +27,8 @@ class SelectionRules(NamedTuple):
     max_kept_per_prompt: int
     max_kept_if_solved: int
     min_samples: int | None = None
-    select: Literal["reward", "random"] = "reward"
+    select: Literal["reward", "top", "random"] = "reward"
+    keep_duplicates: bool = False
 
 
 class Selection(NamedTuple):
@@ -52,6 +53,8 @@ def select(rollouts: Sequence[Sketch], rules: SelectionRules, seed: int) -> Sele
     """
     if rules.select == "random":
         return _decide(rollouts, rules, seed, threshold=0.0)
+    if rules.select == "top":
+        return _top(rollouts, rules)
     selection = _decide(rollouts, rules, seed, rules.reward_threshold)
     lower = {r.reward for r in rollouts if r.reward is not None and 0 < r.reward < rules.reward_threshold}
     for threshold in sorted(lower, reverse=True):
@@ -78,6 +81,27 @@ def _decide(rollouts: Sequence[Sketch], rules: SelectionRules, seed: int, thresh
     for position, rollout in enumerate(_in_turns(queues, seed)):
         reason = _kept_reason(rollout, rules) if position < wanted else Reason.KEEP_FRACTION
         reasons[rollout.prompt_id, rollout.number] = reason
+    return _selection(rollouts, reasons, threshold)
+
+
+def _top(rollouts: Sequence[Sketch], rules: SelectionRules) -> Selection:
+    """Keep the best share of what reached the threshold, whatever prompt it is of and however often it comes."""
+    reasons: dict[tuple[str, int], Reason] = {}
+    eligible = []
+    for rollout in rollouts:
+        if rollout.reward is None:
+            reasons[rollout.prompt_id, rollout.number] = Reason.UNVERIFIABLE
+        elif not _earned(rollout.reward, rules.reward_threshold):
+            reasons[rollout.prompt_id, rollout.number] = Reason.BELOW_THRESHOLD
+        else:
+            eligible.append(rollout)
+    wanted = ceil(rules.keep_fraction * len(eligible))
+    for position, rollout in enumerate(sorted(eligible, key=lambda r: -(r.reward or 0.0))):
+        reasons[rollout.prompt_id, rollout.number] = Reason.KEPT if position < wanted else Reason.KEEP_FRACTION
+    return _selection(rollouts, reasons, rules.reward_threshold)
+
+
+def _selection(rollouts: Sequence[Sketch], reasons: Mapping[tuple[str, int], Reason], threshold: float) -> Selection:
     decisions = [
         Decision(
             cycle=r.cycle,
@@ -116,7 +140,7 @@ def _eligible(
             reason = Reason.UNVERIFIABLE
         elif rules.select == "reward" and not _earned(rollout.reward, threshold):
             reason = too_low
-        elif same(rollout) in seen:
+        elif same(rollout) in seen and not rules.keep_duplicates:
             reason = Reason.DUPLICATE
         if reason is None:
             seen.add(same(rollout))
