@@ -47,7 +47,8 @@ def configure(tmp_path: Path, nano_model: Path, write_jsonl: Callable[..., Path]
 
 @pytest.mark.parametrize("name", BENCHMARKS)
 def test_every_benchmark_has_its_dataset_and_its_verifier(name: str) -> None:
-    assert find_dataset(BENCHMARKS[name].dataset).use == "benchmark"
+    dataset = find_dataset(BENCHMARKS[name].dataset)
+    assert dataset.use != "sft" and dataset.benchmark_split == "test"
     verifier_config(BENCHMARKS[name].verifier, {})
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from halo_forge.cli import app as app_module
 from halo_forge.cli.app import run
+from halo_forge.cli.deferred import Deferred
 from halo_forge.cli.errors import report
 from halo_forge.core.errors import (
     ConfigError,
@@ -52,11 +53,13 @@ def test_help_lists_every_command_in_the_order_of_work(capsys: pytest.CaptureFix
     run(["--help"])
     listing = capsys.readouterr().out.partition("Commands:")[2]
     names = [line.split()[0] for line in listing.splitlines() if line.startswith("  ") and line[2] != " "]
-    assert names == ["sft", "raft", "benchmark", "verify", "runs", "demo", "config", "info", "sandbox", "completion"]
+    assert names == [
+        *("data", "sft", "raft", "benchmark", "verify", "runs", "demo", "config", "info", "sandbox", "completion")
+    ]
 
 
 @pytest.mark.parametrize("deferred", app_module.COMMANDS, ids=lambda command: str(command.name))
-def test_every_deferred_command_exists(deferred: app_module.Deferred) -> None:
+def test_every_deferred_command_exists(deferred: Deferred) -> None:
     assert deferred.load().name == deferred.name
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 import pytest
 
-from halo_forge.cli.app import Deferred, app, run
+from halo_forge.cli.app import app, run
+from halo_forge.cli.deferred import Deferred
 from halo_forge.cli.flags import given_settings
 from halo_forge.config.load import load
 from halo_forge.config.schemas import SCHEMAS
@@ -46,6 +47,7 @@ def test_it_validates(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
     command: click.Command = deferred.load()
     if isinstance(command, click.Group):
         command, name = command.commands[args[0]], f"{name} {args.pop(0)}"
+        command = command.load() if isinstance(command, Deferred) else command
     with command.make_context(name, args) as ctx:
         config = load(SCHEMAS[name], given_settings(ctx), ctx.params["config_file"]).config
         if isinstance(config, VerifierOptions):

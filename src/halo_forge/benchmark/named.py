@@ -119,7 +119,8 @@ def _prompts(config: BenchmarkEvalConfig, named: NamedBenchmark) -> Path:
     Raises:
         DataError: these are not all of the benchmark's problems, so a score would not be its score.
     """
-    expected = find_dataset(named.dataset).rows
+    dataset = find_dataset(named.dataset)
+    expected = dataset.rows_of(dataset.benchmark_split)
     prompts = load_catalogue_prompts(named.dataset) if config.data is None else load_prompts(config.data)
     if len(prompts) != expected:
         where = config.data or "the Hub"

@@ -4,51 +4,18 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from importlib import import_module
 
 import click
 
 from halo_forge import __version__
+from halo_forge.cli.deferred import Deferred, LazyGroup
 from halo_forge.cli.errors import Session, report
 
 PROGRAM = "halo-forge"
 
 
-class Deferred(click.Command):
-    """Stands for a command in help and completion until somebody calls it.
-
-    Args:
-        target: `module:attribute` of the real command.
-    """
-
-    def __init__(self, name: str, target: str, short_help: str) -> None:
-        super().__init__(name, short_help=short_help)
-        self._target = target
-
-    def load(self) -> click.Command:
-        """Import the real command."""
-        module, _, attribute = self._target.partition(":")
-        command = getattr(import_module(module), attribute)
-        assert isinstance(command, click.Command), f"{self._target} is no command"
-        return command
-
-
-class LazyGroup(click.Group):
-    """A group of deferred commands, listed in the order they were given."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Names of the commands."""
-        return list(self.commands)
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command to call, and import it."""
-        name, command, rest = super().resolve_command(ctx, args)
-        return name, command.load() if isinstance(command, Deferred) else command, rest
-
-
 COMMANDS = (
+    Deferred("data", "halo_forge.cli.data:data", "Datasets as files, ready to train on."),
     Deferred("sft", "halo_forge.cli.sft:sft", "Supervised fine-tuning, and the datasets for it."),
     Deferred("raft", "halo_forge.cli.raft:raft", "RAFT cycles: generate, verify, select, train."),
     Deferred("benchmark", "halo_forge.cli.benchmark:benchmark", "pass@k with intervals."),

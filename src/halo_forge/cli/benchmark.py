@@ -68,7 +68,8 @@ def _listing(command: click.Command) -> click.Command:
         if value:
             table = column_table("Benchmarks", "name", "problems", "verifier", "samples", "temperature", "protocol")
             for name, named in BENCHMARKS.items():
-                rows = f"{find_dataset(named.dataset).rows:,}"
+                dataset = find_dataset(named.dataset)
+                rows = f"{dataset.rows_of(dataset.benchmark_split):,}"
                 own = (named.verifier, str(named.samples), f"{named.temperature:g}", named.protocol)
                 table.add_row(name, rows, *own)
             results_console().print(table)

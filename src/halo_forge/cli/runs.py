@@ -181,7 +181,8 @@ def _launch(plan: Relaunch, as_json: bool) -> None:
 
 
 def _command(path: str) -> click.Command:
-    from halo_forge.cli.app import Deferred, app
+    from halo_forge.cli.app import app
+    from halo_forge.cli.deferred import Deferred
 
     command: click.Command = app
     for name in path.split():

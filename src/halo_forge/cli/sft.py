@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from halo_forge.cli.datasets import datasets
+from halo_forge.cli.datasets import datasets_command
 from halo_forge.cli.launch import Job, run_command
 from halo_forge.cli.tables import show_sft
 from halo_forge.config.load import Loaded
@@ -38,5 +38,8 @@ def _plan(loaded: Loaded[SftTrainConfig]) -> Plan:
 sft = click.Group(
     "sft",
     help="Supervised fine-tuning.",
-    commands=[run_command("train", Job(SftTrainConfig, _train, _folder, show_sft, _plan, resumable=True)), datasets],
+    commands=[
+        run_command("train", Job(SftTrainConfig, _train, _folder, show_sft, _plan, resumable=True)),
+        datasets_command(use="sft"),
+    ],
 )

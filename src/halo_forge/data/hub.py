@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from halo_forge.core.errors import DataError
@@ -45,13 +46,13 @@ def load_catalogue_conversations(name: str, max_samples: int | None = None, seed
     if dataset.use != "sft":
         raise DataError(f"dataset '{name}' is for {dataset.use}, not for supervised training")
     fetched = _fetch_whole(dataset)
-    loaded = select_conversations(_conversations(dataset, fetched), dataset.hub_id, max_samples, seed)
+    loaded = select_conversations(_conversations(dataset, fetched), dataset.source, max_samples, seed)
     noted = {**loaded.noted, CACHED: len(loaded.conversations)} if fetched.cached else loaded.noted
     return loaded._replace(noted=noted, revision=fetched.revision)
 
 
 def load_catalogue_prompts(name: str) -> list[Prompt]:
-    """Fetch a dataset of the catalogue whose rows are tasks; without a connection the cache stands in.
+    """Fetch the split for benchmarks of a dataset whose rows are tasks; without a connection the cache stands in.
 
     Raises:
         ConfigError: no dataset of that name is known.
@@ -60,13 +61,13 @@ def load_catalogue_prompts(name: str) -> list[Prompt]:
     dataset = find_dataset(name)
     if dataset.use == "sft":
         raise DataError(f"dataset '{name}' is for sft, and its rows are no tasks with a ground truth")
-    fetched = _fetch_whole(dataset)
+    fetched = _fetch_whole(replace(dataset, split=dataset.benchmark_split))
     prompts = []
     for index, values in enumerate(fetched.rows):
         try:
             item = dataset.convert(values, f"{dataset.name}-{index}")
         except DataError as error:
-            raise DataError(f"{dataset.hub_id} at {fetched.revision}, row {index}: {error}") from error
+            raise DataError(f"{dataset.source} at {fetched.revision}, row {index}: {error}") from error
         if isinstance(item, Prompt):
             prompts.append(item)
     return prompts
@@ -78,7 +79,7 @@ def _fetch_whole(dataset: Dataset) -> _Fetched:
     missing = [column for column in dataset.columns if column not in fetched.rows.column_names]
     if missing:
         raise DataError(
-            f"{dataset.hub_id} at {fetched.revision} lacks {', '.join(missing)} among its columns, which are now "
+            f"{dataset.source} at {fetched.revision} lacks {', '.join(missing)} among its columns, which are now "
             f"{', '.join(fetched.rows.column_names)}; {ELSEWHERE}"
         )
     return fetched
@@ -89,7 +90,7 @@ def _conversations(dataset: Dataset, fetched: _Fetched) -> Iterator[Conversation
         try:
             item = dataset.convert(values, f"{dataset.name}-{index}")
         except DataError as error:
-            raise DataError(f"{dataset.hub_id} at {fetched.revision}, row {index}: {error}") from error
+            raise DataError(f"{dataset.source} at {fetched.revision}, row {index}: {error}") from error
         if isinstance(item, Prompt):
             raise DataError(f"dataset '{dataset.name}' says that it is for sft, but its rows become prompts")
         yield item
@@ -104,12 +105,12 @@ def _fetch(dataset: Dataset) -> _Fetched:
     # Its alias for the HTTP library that it was built on, which changed its name between versions.
     from huggingface_hub.utils import httpx  # type: ignore[attr-defined]
 
-    page = f"{constants.ENDPOINT}/datasets/{dataset.hub_id}"
+    page = f"{constants.ENDPOINT}/datasets/{dataset.source}"
     try:
         return _load(dataset)
     except GatedRepoError as error:
         raise DataError(
-            f"{dataset.hub_id} is gated: accept its terms at {page}, then set HF_TOKEN to a token of that account"
+            f"{dataset.source} is gated: accept its terms at {page}, then set HF_TOKEN to a token of that account"
         ) from error
     except RepositoryNotFoundError as error:
         raise DataError(
@@ -128,10 +129,10 @@ def _load(dataset: Dataset) -> _Fetched:
     from huggingface_hub import get_hf_file_metadata, hf_hub_url
 
     try:
-        builder = load_dataset_builder(dataset.hub_id, dataset.config)
+        builder = load_dataset_builder(dataset.source, dataset.config)
     except DatasetNotFoundError:
         # One error for a gated and for a missing repository; the Hub's own library tells them apart.
-        get_hf_file_metadata(hf_hub_url(dataset.hub_id, "README.md", repo_type="dataset"))
+        get_hf_file_metadata(hf_hub_url(dataset.source, "README.md", repo_type="dataset"))
         raise
     builder.download_and_prepare()
     return _Fetched(builder.as_dataset(split=dataset.split), str(builder.hash), isinstance(builder, Cache))
@@ -142,10 +143,10 @@ def _unreachable(dataset: Dataset) -> DataError:
 
     if constants.HF_HUB_OFFLINE:
         return DataError(
-            f"{dataset.hub_id} is not in the cache and HF_HUB_OFFLINE forbids to fetch it: unset that, or {ELSEWHERE}"
+            f"{dataset.source} is not in the cache and HF_HUB_OFFLINE forbids to fetch it: unset that, or {ELSEWHERE}"
         )
     return DataError(
-        f"cannot reach {constants.ENDPOINT} for {dataset.hub_id}: check the connection, set HF_ENDPOINT to a mirror, "
+        f"cannot reach {constants.ENDPOINT} for {dataset.source}: check the connection, set HF_ENDPOINT to a mirror, "
         f"or {ELSEWHERE}"
     )
 
@@ -154,4 +155,4 @@ def _unusable(dataset: Dataset, error: BaseException) -> DataError:
     while error.__cause__ is not None:
         error = error.__cause__
     reason = " ".join(str(error).split())[:300] or type(error).__name__
-    return DataError(f"cannot load {dataset.hub_id} (split '{dataset.split}'): {reason}; {ELSEWHERE}")
+    return DataError(f"cannot load {dataset.source} (split '{dataset.split}'): {reason}; {ELSEWHERE}")

@@ -1,0 +1,13 @@
+"""`halo-forge data`: rows before they are trained on. Each command has a file of its own."""
+
+from __future__ import annotations
+
+from halo_forge.cli.deferred import Deferred, LazyGroup
+
+data = LazyGroup(
+    "data",
+    help="Datasets of the catalogue as files, and files made, checked and cleaned.",
+    commands=(
+        Deferred("prepare", "halo_forge.cli.prepare:prepare", "A dataset of the catalogue, or your own, as a file."),
+    ),
+)
