@@ -1,6 +1,7 @@
 """From messages to token ids, by the model's own chat template, and which of them are learnt.
 
-Control tokens inside somebody's text are encoded as ordinary text: a prompt cannot close its own turn.
+Control tokens inside somebody's text are encoded as ordinary text: a prompt cannot close its own turn
+(`halo_forge.models.controls`).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any
 from halo_forge.core.errors import DataError, ModelError
 from halo_forge.core.protocols import TrainingRow
 from halo_forge.core.types import Message
+from halo_forge.models.controls import ControlTokens
 
 CHATML = (
     "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>\\n' }}"
@@ -44,7 +46,8 @@ class ChatFormat:
                 f"the tokenizer of '{tokenizer.name_or_path}' has no chat template: "
                 "give --chat-template chatml, or a Jinja file, or use the model's instruct version"
             )
-        self.end_of_turn = self._find_end_of_turn()
+        self.end_of_turn, around_turns = self._find_turn_tokens()
+        self._controls = ControlTokens(tokenizer, around_turns)
         ends = {self.end_of_turn, tokenizer.eos_token_id, *extra_stop_ids}
         self.stop_ids: frozenset[int] = frozenset(end for end in ends if end is not None)
         pad = tokenizer.pad_token_id
@@ -103,56 +106,52 @@ class ChatFormat:
         return answer[: ends[-1] + 1] if ends else answer
 
     def _remainder(self, messages: Sequence[Message]) -> list[int]:
-        before = self._text(messages[:-1], add_generation_prompt=True)
-        whole = self._text(messages, add_generation_prompt=False)
+        turns, marks = self._controls.guard(_turns(messages))
+        before = self._write(turns[:-1], add_generation_prompt=True)
+        whole = self._write(turns, add_generation_prompt=False)
         if not whole.startswith(before):
             raise TemplateRewritesError("the chat template rewrites earlier turns of this conversation")
-        ids: list[int] = self.tokenizer(whole[len(before) :], add_special_tokens=False)["input_ids"]
-        return ids
+        return self._controls.encode(whole[len(before) :], marks)
 
-    def _find_end_of_turn(self) -> int | None:
-        probe = [Message(role="user", content="a"), Message(role="assistant", content="b")]
-        prompt = self._render(probe[:1], add_generation_prompt=True)
-        whole = self._render(probe, add_generation_prompt=False)
+    def _find_turn_tokens(self) -> tuple[int | None, frozenset[int]]:
+        """Find the token that ends the assistant's turn, and those around a user's turn with that one."""
+        probe = _turns([Message(role="user", content="a"), Message(role="assistant", content="b")])
+        question, prompt, whole = (
+            self.tokenizer.encode(self._write(turns, add_generation_prompt=asks), add_special_tokens=False)
+            for turns, asks in ((probe[:1], False), (probe[:1], True), (probe, False))
+        )
         if len(whole) <= len(prompt) or whole[: len(prompt)] != prompt:
             raise ModelError(
                 f"the chat template of '{self.tokenizer.name_or_path}' does not write an assistant's turn after its "
                 "generation prompt, so no loss mask can be made; give another --chat-template"
             )
         added = self.tokenizer.added_tokens_decoder
-        return next((token for token in whole[len(prompt) :] if token in added), self.tokenizer.eos_token_id)
+        end = next((token for token in whole[len(prompt) :] if token in added), self.tokenizer.eos_token_id)
+        return end, frozenset(token for token in (*question, end) if token in added)
 
     def _render(self, messages: Sequence[Message], *, add_generation_prompt: bool) -> list[int]:
-        turns = _turns(messages)
-        ids: list[int] = self.tokenizer.apply_chat_template(
-            turns,
-            tokenize=True,
-            return_dict=False,
-            add_generation_prompt=add_generation_prompt,
-            sanitize_control_tokens=True,
-        )
-        return ids
+        turns, marks = self._controls.guard(_turns(messages))
+        return self._controls.encode(self._write(turns, add_generation_prompt=add_generation_prompt), marks)
 
-    def _text(self, messages: Sequence[Message], *, add_generation_prompt: bool) -> str:
-        turns = _turns(messages)
+    def _write(self, turns: list[dict[str, Any]], *, add_generation_prompt: bool) -> str:
         text: str = self.tokenizer.apply_chat_template(
             turns, tokenize=False, add_generation_prompt=add_generation_prompt
         )
         return text
 
 
-def _turns(messages: Sequence[Message]) -> list[dict[str, object]]:
+def _turns(messages: Sequence[Message]) -> list[dict[str, Any]]:
     """Write messages as chat templates take them.
 
     Raises:
         DataError: a message holds media, which need a processor and not a tokenizer.
     """
-    turns: list[dict[str, object]] = []
+    turns: list[dict[str, Any]] = []
     for message in messages:
         if message.media:
             kinds = sorted({part.kind for part in message.media})
             raise DataError(f"a message holds {' and '.join(kinds)}, but this model reads text only")
-        turn: dict[str, object] = {"role": message.role, "content": message.text}
+        turn: dict[str, Any] = {"role": message.role, "content": message.text}
         if message.tool_calls:
             turn["tool_calls"] = [{"type": "function", "function": call.model_dump()} for call in message.tool_calls]
         turns.append(turn)
