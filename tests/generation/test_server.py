@@ -88,7 +88,7 @@ def test_log_probabilities_are_kept_once_they_are_found_to_be_the_models(
 ) -> None:
     generator = connect()
     assert all(c.logprobs == () for c in generator.generate(prompts, SAMPLING, seed=7))
-    found = confirm(generator, server.base, SAMPLING, most=0.01)
+    found = confirm(generator, server.base, [SAMPLING], most=0.01)
     assert "nats a token from the local model" in found
     for completion in generator.generate(prompts, SAMPLING, seed=7):
         assert len(completion.logprobs) == len(completion.token_ids)
@@ -101,8 +101,18 @@ def test_log_probabilities_before_temperature_are_told_apart_and_left_out(
     generator = connect()
     gap = measure_gap(_keeping(generator), server.base, SAMPLING)
     assert gap.raw < 1e-4 < gap.drawn
-    assert "--logprobs-mode processed_logprobs" in confirm(generator, server.base, SAMPLING, most=1.0)
+    assert "--logprobs-mode processed_logprobs" in confirm(generator, server.base, [SAMPLING], most=1.0)
     assert all(c.logprobs == () for c in generator.generate(prompts, SAMPLING, seed=7))
+
+
+def test_they_are_kept_where_a_run_draws_at_temperature_1_alone(server: CompletionServer, connect: Connect) -> None:
+    server.moods.raw_logprobs = True
+    generator = connect()
+    plain = SAMPLING.model_copy(update={"temperature": 1.0})
+    assert "nats a token from the local model" in confirm(generator, server.base, [plain], most=0.01)
+    assert generator.keeps_logprobs
+    confirm(generator, server.base, [plain, SAMPLING], most=0.01)
+    assert not generator.keeps_logprobs
 
 
 def _keeping(generator: ServerGenerator) -> ServerGenerator:
@@ -117,11 +127,11 @@ def test_other_weights_behind_the_right_name_are_found_out(
     old, old_folder = tune("old", 0.3)
     new, new_folder = tune("newer", 0.3)
     generator.serve(name_adapter(old_folder, "run", "cycle_1"), "run")
-    confirm(generator, old, SAMPLING, most=0.1)
+    confirm(generator, old, [SAMPLING], most=0.1)
     server.moods.keep_weights = True
     generator.serve(name_adapter(new_folder, "run", "cycle_2"), "run")
-    with pytest.raises(EnvironmentFault, match=r"nats a token from the local model's over \d+ tokens, where 0.1 are"):
-        confirm(generator, new, SAMPLING, most=0.1)
+    with pytest.raises(EnvironmentFault, match=r"nats a token from the local model's, where 0\.1 are allowed"):
+        confirm(generator, new, [SAMPLING], most=0.1)
     assert not generator.keeps_logprobs
 
 
@@ -275,7 +285,7 @@ def test_a_server_that_takes_text_only_is_spoken_to_in_text(
     generator = connect()
     assert not generator.speech.ids
     assert any("takes or returns no token ids" in notice for notice in notices)
-    assert "could not be compared" in confirm(generator, server.base, SAMPLING, most=0.1)
+    assert "could not be compared" in confirm(generator, server.base, [SAMPLING], most=0.1)
     got = generator.generate(prompts, GREEDY, seed=7)
     assert [c.text for c in got] == [c.text for c in expected]
     assert all(c.logprobs == () for c in got)
@@ -298,7 +308,7 @@ def test_a_server_without_log_probabilities_is_said_to_be_one(
     server.moods.no_logprobs = True
     generator = connect()
     assert any("returns no log-probabilities" in notice for notice in notices)
-    assert "could not be compared" in confirm(generator, server.base, SAMPLING, most=0.1)
+    assert "could not be compared" in confirm(generator, server.base, [SAMPLING], most=0.1)
     assert len(generator.generate(prompts, SAMPLING, seed=7)) == 9
 
 

@@ -117,7 +117,7 @@ class RaftTrainConfig(
         if not self.uses_ratios:
             return self
         name = self.objective
-        for temperature, top_p, top_k in self._samplings():
+        for temperature, top_p, top_k in self.samplings():
             if temperature == 0 or top_p != 1 or top_k != 0:
                 raise ValueError(
                     f"--objective {name} compares the probabilities a completion had when it was drawn with those it "
@@ -182,7 +182,7 @@ class RaftTrainConfig(
         """A base model named beside the checkpoint, which must then be the checkpoint's own."""
         return self.model if self.checkpoint is not None else None
 
-    def _samplings(self) -> Iterator[tuple[float, float, int]]:
+    def samplings(self) -> Iterator[tuple[float, float, int]]:
         """Temperature, top_p and top_k of the run, of the end of its schedule, and of each cycle in the list."""
         yield self.temperature, self.top_p, self.top_k
         if self.temperature_end is not None:

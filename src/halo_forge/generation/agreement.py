@@ -5,6 +5,7 @@ A server with other weights, an older adapter or another precision shows here be
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -16,7 +17,8 @@ from halo_forge.generation.sampler import log_distribution
 from halo_forge.generation.server import ServerGenerator
 from halo_forge.models.load import Policy
 
-PROBES, PROBE_TOKENS, PROBE_SEED = 4, 24, 0
+PROBES, PROBE_TOKENS, PROBE_SEED = 8, 24, 0
+SHAPED = Sampling(temperature=0.7)  # asked of runs that draw from the model's own distribution only
 MOST_IMPOSSIBLE = 0.1  # share of tokens at the edge of top-k or top-p that rounding may put on either side
 
 
@@ -26,19 +28,17 @@ class Gap(NamedTuple):
     Args:
         drawn: from the distribution that is drawn from, after temperature, top-k and top-p.
         raw: from the model's own distribution.
-        tokens: tokens compared.
     """
 
     drawn: float
     raw: float
-    tokens: int
 
 
-def confirm(generator: ServerGenerator, policy: Policy, sampling: Sampling, most: float) -> str:
+def confirm(generator: ServerGenerator, policy: Policy, samplings: Sequence[Sampling], most: float) -> str:
     """Compare the server's weights with the local ones, and decide whether its log-probabilities are kept.
 
     Args:
-        sampling: how the run draws.
+        samplings: all the ways in which the run draws.
         most: the gap that is allowed, nats a token.
 
     Returns:
@@ -51,19 +51,21 @@ def confirm(generator: ServerGenerator, policy: Policy, sampling: Sampling, most
     if not generator.speech.ids or not generator.speech.logprobs:
         return f"'{generator.model}' answers; its weights could not be compared with the local model's"
     generator.keeps_logprobs = True
-    gap = measure_gap(generator, policy, sampling)
-    if gap.drawn <= most and gap.drawn <= gap.raw:
-        return f"'{generator.model}' answers, {gap.drawn:.2g} nats a token from the local model ({gap.tokens} tokens)"
+    shaped = [sampling for sampling in samplings if _is_shaped(sampling)]
+    gap = measure_gap(generator, policy, shaped[0] if shaped else SHAPED)
+    told_as_drawn = gap.drawn <= gap.raw
+    if (told_as_drawn or not shaped) and min(gap) <= most:
+        return f"'{generator.model}' answers, {min(gap):.2g} nats a token from the local model"
     generator.keeps_logprobs = False
-    if gap.raw <= most:
+    if min(gap) <= most:
         return (
             f"'{generator.model}' answers, {gap.raw:.2g} nats a token from the local model; but its log-probabilities "
-            f"are those before temperature, top-k and top-p, {gap.drawn:.2g} nats from those drawn from, and are not "
+            f"are those before temperature, top-k and top-p, {gap.drawn:.2g} nats from those drawn with, and are not "
             "stored: start vLLM with --logprobs-mode processed_logprobs to have them"
         )
     raise EnvironmentFault(
-        f"the server's log-probabilities for '{generator.model}' are {min(gap.drawn, gap.raw):.3g} nats a token from "
-        f"the local model's over {gap.tokens} tokens, where {most:g} are allowed: it has other weights, or computes in "
+        f"the server's log-probabilities for '{generator.model}' are {min(gap):.3g} nats a token from "
+        f"the local model's, where {most:g} are allowed: it has other weights, or computes in "
         "a much coarser precision. Serve the run's own base model in its own type, or allow more with --max-logprob-gap"
     )
 
@@ -78,8 +80,12 @@ def measure_gap(generator: ServerGenerator, policy: Policy, sampling: Sampling) 
     return Gap(
         _distance(theirs, logits, tokens, asked),
         _distance(theirs, logits, tokens, Sampling(temperature=0)),
-        len(tokens),
     )
+
+
+def _is_shaped(sampling: Sampling) -> bool:
+    """Whether what is drawn from differs from the model's own distribution, so that the two can be told apart."""
+    return sampling.temperature not in (0, 1) or sampling.top_p < 1 or sampling.top_k > 0
 
 
 def _distance(theirs: torch.Tensor, logits: torch.Tensor, tokens: torch.Tensor, sampling: Sampling) -> float:

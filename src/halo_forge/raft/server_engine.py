@@ -45,13 +45,11 @@ class ServerEngine(LocalEngine):
         config, run_id = self._config, self._run.context.run_id
         for problem in self._servers.serve(name_adapter(folder, run_id, label), run_id):
             self._events.notice(problem)
-        sampling = Sampling(
-            temperature=config.temperature,
-            top_p=config.top_p,
-            top_k=config.top_k,
-            max_new_tokens=config.max_new_tokens,
-        )
-        self._events.notice(confirm(self._servers, self._policy, sampling, config.max_logprob_gap))
+        samplings = [
+            Sampling(temperature=temperature, top_p=top_p, top_k=top_k, max_new_tokens=config.max_new_tokens)
+            for temperature, top_p, top_k in config.samplings()
+        ]
+        self._events.notice(confirm(self._servers, self._policy, samplings, config.max_logprob_gap))
         if (config.uses_ratios or config.kl_coefficient) and not self._servers.keeps_logprobs:
             raise EnvironmentFault(
                 f"--objective {config.objective} with --kl-coefficient {config.kl_coefficient} needs the "
