@@ -31,7 +31,7 @@ def server(terse_model: Path) -> Iterator[CompletionServer]:
 def configure(
     server: CompletionServer, terse_model: Path, tmp_path: Path, write_jsonl: Callable[..., Path]
 ) -> Configure:
-    prompts = write_jsonl("prompts.jsonl", *({"id": f"p{i}", "prompt": f"double {i}"} for i in range(5)))
+    prompts = write_jsonl("prompts.jsonl", *({"id": f"p{i}", "prompt": f"double {i}"} for i in range(10)))
 
     def make(**changes: Any) -> Loaded[RaftTrainConfig]:
         settings = {
@@ -44,7 +44,7 @@ def configure(
             "verifier": "custom",
             "verifier_options": {"command": ["true"]},
             "cycles": 2,
-            "samples_per_prompt": 4,
+            "samples_per_prompt": 2,
             "max_new_tokens": 12,
             "temperature": 1.0,
             "holdout_fraction": 0.2,
@@ -125,7 +125,7 @@ def test_stale_weights_stop_the_run_before_a_sample_is_used(configure: Configure
     loaded = configure(max_logprob_gap=0.02)
     with pytest.raises(EnvironmentFault, match="it has other weights"):
         train_raft(loaded)
-    assert "holdout_1" not in drawn(loaded.config.output)
+    assert {name for name, lines in drawn(loaded.config.output).items() if lines} == {"holdout_0", "cycle_1"}
 
 
 def test_a_server_that_is_down_is_found_before_anything_is_written(

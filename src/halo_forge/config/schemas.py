@@ -6,6 +6,7 @@ from halo_forge.config.benchmark import BenchmarkEvalConfig, BenchmarkFullConfig
 from halo_forge.config.demo import DemoConfig
 from halo_forge.config.options import CommandConfig
 from halo_forge.config.raft import RaftTrainConfig
+from halo_forge.config.serve import ServeConfig
 from halo_forge.config.sft import SftTrainConfig
 from halo_forge.config.verify import VerifyConfig
 
@@ -16,5 +17,6 @@ SCHEMAS: dict[str, type[CommandConfig]] = {
     "benchmark eval": BenchmarkEvalConfig,
     "benchmark full": BenchmarkFullConfig,
     "verify": VerifyConfig,
+    "serve": ServeConfig,
     "demo": DemoConfig,
 }

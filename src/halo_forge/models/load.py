@@ -114,6 +114,17 @@ def read_context_length(ref: ModelRef) -> int | None:
         raise ModelError(f"the config of '{ref.base}' cannot be read: {_one_line(error)}") from error
 
 
+def read_head_size(ref: ModelRef) -> int | None:
+    """Size of a model's attention heads, if its config says so, without reading the weights."""
+    try:
+        config = AutoConfig.from_pretrained(ref.base).get_text_config()
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelError(f"the config of '{ref.base}' cannot be read: {_one_line(error)}") from error
+    stated: int | None = getattr(config, "head_dim", None)
+    hidden, heads = getattr(config, "hidden_size", None), getattr(config, "num_attention_heads", None)
+    return stated or (hidden // heads if hidden and heads else None)
+
+
 def pick_device(name: str) -> torch.device:
     """Turn `auto` into the best device there is, or check the one named.
 
