@@ -9,7 +9,8 @@ cache of an earlier run.
 
 With `--peer` both train a LoRA adapter, and each repeat is followed by a straightforward cycle (`cycle_peer.py`) on the
 same model, prompts, kept samples and optimiser steps: with its rows padded to 2,048 tokens and, by the side, to the
-longest of a batch. It takes the number of torch threads, 1 or 2, that its generation is faster with.
+longest of a batch. Each way takes the number of torch threads, 1 or 2, that it is faster with. How many times as fast
+halo-forge is hangs on how many rows are kept: each costs the padded peer more than a second.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ from halo_forge.sft.loop import train_sft
 from halo_forge.training.batches import count_steps, padding_waste, plan_batches
 
 # An adapter as most would train it, on what compiles: rows enough for a fair share of training.
-LIKE_THE_PEER: dict[str, Any] = {"tuning": "lora", "learning_rate": 5e-3, "reward_threshold": 0.5, "epochs": 1}
+LIKE_THE_PEER: dict[str, Any] = {"tuning": "lora", "learning_rate": 5e-3, "reward_threshold": 0.5}
 
 
 def make_model(work: Path, steps: int) -> Path:
@@ -146,7 +147,7 @@ def same_work(work: Path, model: Path, config: RaftTrainConfig, steps: int) -> W
         max_new_tokens=config.max_new_tokens,
         kept=kept,
         steps=steps,
-        batch=-(-len(kept) // steps),  # one epoch
+        batch=min(len(kept), round(len(kept) * config.epochs / steps)),
         learning_rate=float(LIKE_THE_PEER["learning_rate"]),
         rank=config.lora_rank,
         alpha=config.lora_alpha,
@@ -157,21 +158,21 @@ def run_beside(work: Work, cycle: dict[str, Any], threads: dict[str, int]) -> di
     """Run the peer on what halo-forge's cycle has just kept, padded either way.
 
     Args:
-        threads: of torch, that each way is fastest with; found out, by trying 1 and 2, where it does not say.
+        threads: of torch, that each way is fastest with; found out, by one step with 1 and with 2, where it does
+            not say.
 
     Returns:
         Seconds of its phases, and how many times as fast halo-forge's whole cycle was.
     """
     result: dict[str, Any] = {}
     for name, width in (("padded_to_2048", FIXED_TOKENS), ("padded_to_longest", None)):
-        turns = {}
-        for count in [threads[name]] if name in threads else [1, 2]:
-            before = cpu_seconds()
-            seconds = run_peer(work, count, padded_to=width, seed=0)
-            after = cpu_seconds()
-            turns[count] = seconds, {key: round(after[key] - before[key], 2) for key in after}
-        threads[name] = min(turns, key=lambda count: sum(turns[count][0].values()))
-        seconds, cpu = turns[threads[name]]
+        if name not in threads:
+            trials = {n: run_peer(work._replace(steps=1), n, padded_to=width, seed=0) for n in (1, 2)}
+            threads[name] = min(trials, key=lambda n: trials[n]["generate"] + work.steps * trials[n]["train"])
+        before = cpu_seconds()
+        seconds = run_peer(work, threads[name], padded_to=width, seed=0)
+        after = cpu_seconds()
+        cpu = {key: round(after[key] - before[key], 2) for key in after}
         result[name] = {
             "wall_s": round(sum(seconds.values()), 3),
             "cpu_s": cpu,
