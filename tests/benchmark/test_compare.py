@@ -147,6 +147,16 @@ def test_rollouts_that_are_not_the_summarys_are_refused(measure: Measure) -> Non
         compare_runs([first, other])
 
 
+def test_a_summary_of_another_version_is_refused(measure: Measure) -> None:
+    first, other = measure("first"), measure("other")
+    file = Path(other) / "summary.json"
+    summary = json.loads(file.read_text())
+    del summary["sampled"]["compile_rate"]
+    file.write_text(json.dumps(summary))
+    with pytest.raises(DataError, match=r"another version of halo-forge \(sampled.compile_rate: Field required\)"):
+        compare_runs([first, other])
+
+
 def test_what_is_no_benchmark_is_refused(measure: Measure, tmp_path: Path) -> None:
     first = measure("first")
     with pytest.raises(DataError, match="at least two runs"):

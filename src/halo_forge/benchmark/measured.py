@@ -73,7 +73,12 @@ def read_measured(name: str) -> Measured:
         if context.kind == "raft":
             return _holdout(name, path, context, RaftSummary.model_validate_json(summary.read_bytes()), cycle)
     except ValidationError as error:
-        raise DataError(f"a file of the run in {path} cannot be read: {error.errors()[0]['msg']}") from error
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise DataError(
+            f"a file of the run in {path} is broken or of another version of halo-forge ({where}: {first['msg']}); "
+            "run it again in another folder"
+        ) from error
     if cycle:
         raise DataError(f"'{name}' names a cycle, and only a raft run has cycles; this is a {context.kind} run")
     raise DataError(f"{path} holds a {context.kind} run; only benchmark and raft runs can be compared")
