@@ -12,6 +12,7 @@ from halo_forge.core.types import Conversation, Message
 from halo_forge.data.chatml import parse_chatml
 from halo_forge.data.draw import draw
 from halo_forge.data.fields import has, id_field, known_keys, text_field
+from halo_forge.data.hygiene import clean_row
 from halo_forge.data.jsonl import JsonObject, Row, parse_rows
 from halo_forge.data.messages import has_turn, holds_control_token, make_message, messages_field, turns_field
 from halo_forge.data.parts import read_tools
@@ -44,7 +45,7 @@ def load_conversations(path: Path, *, max_samples: int | None = None, seed: int 
 
     The forms, first match: `messages`; `prompt` and `completion` (texts, or lists of messages); `instruction`, `input`
     and `output`, as in Alpaca; `text` in ChatML. `id` names a row, else `line-N`. A row in which nobody asks or the
-    assistant says nothing is dropped and counted.
+    assistant says nothing is dropped and counted. Texts are mended as `halo_forge.data.hygiene` says, which is noted.
 
     Args:
         max_samples: take at most so many, drawn by the seed from the usable rows and kept in the file's order.
@@ -52,9 +53,16 @@ def load_conversations(path: Path, *, max_samples: int | None = None, seed: int 
     Raises:
         DataError: the file cannot be used, or no row of it can; the text names the line where there is one.
     """
-    return select_conversations(
-        (conversation for _, conversation in parse_rows(path, read_conversation)), str(path), max_samples, seed
-    )
+    mended: Counter[str] = Counter()
+
+    def read(row: Row) -> Conversation:
+        cleaned = clean_row(row.values)
+        mended.update(cleaned.mended)
+        return read_conversation(Row(row.line, cleaned.values))
+
+    rows = (conversation for _, conversation in parse_rows(path, read))
+    loaded = select_conversations(rows, str(path), max_samples, seed)
+    return loaded._replace(noted=loaded.noted | {f"{reason}, which were mended": n for reason, n in mended.items()})
 
 
 def select_conversations(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -14,6 +15,23 @@ from halo_forge.core.errors import DataError
 
 JsonObject = dict[str, JsonValue]
 T = TypeVar("T")
+
+# A row of text is never so long; a line that goes on is passed over without being held.
+LONGEST_LINE = 16 << 20
+
+
+class Line(NamedTuple):
+    """One line of a file as it is.
+
+    Args:
+        number: counted from 1.
+        content: with its end; None for a line longer than `LONGEST_LINE`.
+        length: bytes, its end included.
+    """
+
+    number: int
+    content: bytes | None
+    length: int
 
 
 class Row(NamedTuple):
@@ -38,7 +56,10 @@ def read_rows(path: Path) -> Iterator[Row]:
             not an object; the text names the line.
     """
     empty = True
-    for number, line in _read_lines(path):
+    for number, line, length in read_lines(path):
+        if line is None:
+            too_long = DataError(f"it has {length:,} bytes, and at most {LONGEST_LINE:,} are read")
+            raise located(path, number, too_long)
         if line.strip():
             empty = False
             try:
@@ -74,8 +95,23 @@ def decode_object(line: bytes) -> JsonObject:
     Raises:
         DataError: it is not UTF-8, not JSON or not an object.
     """
+    value = parse_object(line)
+    if b"\\u" in line and not _is_encodable(value):
+        raise DataError("a text holds half of a surrogate pair (\\ud800 to \\udfff), which is not a character")
+    return value
+
+
+def parse_object(line: bytes, *, lenient: bool = False) -> JsonObject:
+    """Decode one line; a text in it may hold half of a surrogate pair, which no file can hold.
+
+    Args:
+        lenient: allow control characters that a text holds as they are, where JSON demands an escape.
+
+    Raises:
+        DataError: it is not UTF-8, not JSON or not an object.
+    """
     try:
-        value: JsonValue = json.loads(line.decode("utf-8"))
+        value: JsonValue = json.loads(line.decode("utf-8"), strict=not lenient)
     except UnicodeDecodeError as error:
         raise DataError(
             f"byte {error.start + 1} (0x{line[error.start]:02x}) is not UTF-8; save the file in that encoding"
@@ -88,8 +124,6 @@ def decode_object(line: bytes) -> JsonObject:
         array = "; the file looks like one JSON array: write each of its objects on a line of its own"
         kind = json_type(value)
         raise DataError(f"expected a JSON object, got {kind}{array if kind == 'an array' else ''}")
-    if b"\\u" in line and not _is_encodable(value):
-        raise DataError("a text holds half of a surrogate pair (\\ud800 to \\udfff), which is not a character")
     return value
 
 
@@ -101,11 +135,26 @@ def json_type(value: JsonValue) -> str:
     return names.get(type(value), "a number")
 
 
-def _read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
+def read_lines(path: Path) -> Iterator[Line]:
+    """Yield the lines of a file, without a byte-order mark at its start; memory does not grow with a line.
+
+    Raises:
+        DataError: the file cannot be read.
+    """
     try:
-        with path.open("rb") as lines:
-            for number, line in enumerate(lines, start=1):
-                yield number, line.removeprefix(BOM_UTF8) if number == 1 else line
+        with path.open("rb") as file:
+            for number in count(1):
+                content = file.readline(LONGEST_LINE + 1)
+                if not content:
+                    return
+                length = len(content)
+                if length <= LONGEST_LINE:
+                    yield Line(number, content.removeprefix(BOM_UTF8) if number == 1 else content, length)
+                    continue
+                while content and not content.endswith(b"\n"):
+                    content = file.readline(LONGEST_LINE)
+                    length += len(content)
+                yield Line(number, None, length)
     except FileNotFoundError as error:
         raise DataError(f"there is no file {path}; give the path of a JSONL file") from error
     except IsADirectoryError as error:
