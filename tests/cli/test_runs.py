@@ -46,7 +46,7 @@ def test_runs_are_listed(root: Path, capsys: pytest.CaptureFixture[str]) -> None
     listing = json.loads(capsys.readouterr().out)
     assert [(r["name"], r["progress"]["step"]) for r in listing["runs"]] == [("models/held", 64)]
     assert run(["runs", "list", "--state", "asleep"]) == 2
-    assert "running, finished, stopped, failed, lost" in capsys.readouterr().err
+    assert "queued, running, finished, stopped, failed, lost" in capsys.readouterr().err
     assert run(["runs", "list", "--root", "models/done/kept"]) == 2
 
 

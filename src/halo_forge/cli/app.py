@@ -22,6 +22,7 @@ COMMANDS = (
     Deferred("verify", "halo_forge.cli.verify:verify", "Verdicts on completions in a file, or on one program."),
     Deferred("serve", "halo_forge.cli.serve:serve", "The command that starts a server for --generator server."),
     Deferred("runs", "halo_forge.cli.runs:runs", "What ran and what runs: list, logs, stop, resume, rerun, clean up."),
+    Deferred("ui", "halo_forge.cli.ui:ui", "The web page: launch, watch, compare, rerun."),
     Deferred("demo", "halo_forge.cli.demo:demo", "The whole loop on a tiny model, on this machine, in minutes."),
     Deferred("config", "halo_forge.cli.config:config", "Check a YAML file of settings."),
     Deferred("info", "halo_forge.cli.info:info", "What this machine offers: hardware, compilers, sandbox, verifiers."),

@@ -43,7 +43,7 @@ def _find(name: str, root: Path) -> Path:
 @click.command("list")
 @_root
 @click.option("--kind", help="Only runs of this kind: sft, raft, benchmark or demo.")
-@click.option("--state", help="Only runs in this state: running, finished, stopped, failed or lost.")
+@click.option("--state", help="Only runs in this state: queued, running, finished, stopped, failed or lost.")
 @_json
 def list_(root: Path, kind: str | None, state: str | None, as_json: bool) -> None:
     """List the runs below a folder, the newest first."""

@@ -66,6 +66,11 @@ def this_process() -> ProcessMark:
     return ProcessMark(pid=pid, started=_started(pid) or "", boot=_boot(), host=socket.gethostname())
 
 
+def mark_of(pid: int) -> ProcessMark:
+    """Mark of a child that has not been waited for, so that its number is still its own."""
+    return ProcessMark(pid=pid, started=_started(pid) or "", boot=_boot(), host=socket.gethostname())
+
+
 def _send(pid: int, number: signal.Signals) -> bool:
     try:
         os.kill(pid, number)

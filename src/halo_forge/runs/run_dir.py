@@ -17,6 +17,7 @@ from halo_forge.core.events import EventLog, EventType, Listener, drop_torn_tail
 from halo_forge.core.stop import StopRequest, stop_on_signals
 from halo_forge.core.types import Checkpoint, Prompt, Record
 from halo_forge.rollout.records import write_atomically
+from halo_forge.runs.attempt import ASKED_FILE, OUTPUT_FILE, PROCESS_FILE, QUEUED_FILE
 from halo_forge.runs.launch import LAUNCH_FILE, InputFile, Judge, LaunchContext, describe_launch, refuse_changes
 from halo_forge.runs.lock import LOCK_FILE, hold_lock
 
@@ -38,7 +39,14 @@ BEFORE_ANY_WORK = frozenset(
         REPORT_FILE,
         PLOTS_FOLDER,
         TRACKING_FOLDER,
+        QUEUED_FILE,
+        PROCESS_FILE,
+        ASKED_FILE,
+        OUTPUT_FILE,
     }
+)
+NOT_AN_ATTEMPTS = frozenset(
+    {LAUNCH_FILE, LOCK_FILE, PLOTS_FOLDER, TRACKING_FOLDER, QUEUED_FILE, PROCESS_FILE, ASKED_FILE, OUTPUT_FILE}
 )
 
 
@@ -185,7 +193,9 @@ def open_run(
     except OSError as error:
         raise EnvironmentFault(f"cannot create --output {output}: {error.strerror}") from error
     with _disk_errors(output), hold_lock(output):
-        context = before or describe_launch(kind, loaded.config, output, inputs, judge, loaded.parent)
+        context = before or _keep_identity(
+            output, describe_launch(kind, loaded.config, output, inputs, judge, loaded.parent)
+        )
         if before is None:
             _clear(output)
             write_atomically(output / LAUNCH_FILE, context.model_dump_json(indent=2) + "\n")
@@ -207,9 +217,18 @@ def open_run(
                 yield from _until_exit(run)
 
 
+def _keep_identity(output: Path, fresh: LaunchContext) -> LaunchContext:
+    """Keep the id and the parent of a run that was put on record and has not begun, so that links to it hold."""
+    earlier = read_launch(output)
+    if earlier is None or (earlier.kind, earlier.config_hash) != (fresh.kind, fresh.config_hash):
+        return fresh
+    kept = {"run_id": earlier.run_id, "created_at": earlier.created_at, "parent": earlier.parent or fresh.parent}
+    return fresh.model_copy(update=kept)
+
+
 def _clear(output: Path) -> None:
     """Remove what an attempt that failed before any work left behind."""
-    for name in BEFORE_ANY_WORK - {"run.lock", PLOTS_FOLDER, TRACKING_FOLDER}:
+    for name in BEFORE_ANY_WORK - NOT_AN_ATTEMPTS:
         (output / name).unlink(missing_ok=True)
     for name in (PLOTS_FOLDER, TRACKING_FOLDER):
         shutil.rmtree(output / name, ignore_errors=True)

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from halo_forge.core.events import Event, EventType
 from halo_forge.core.types import Record
+from halo_forge.runs.attempt import QUEUED_FILE
 from halo_forge.runs.lock import Holder, read_holder
 from halo_forge.runs.run_dir import Exit
 
@@ -28,6 +29,8 @@ UNDER_WAY = frozenset({EventType.PHASE_STARTED, EventType.PROGRESS, EventType.ST
 class RunState(StrEnum):
     """How a run stands."""
 
+    QUEUED = "queued"
+    """Put on record, and waiting for the page's server to start it."""
     RUNNING = "running"
     FINISHED = "finished"
     STOPPED = "stopped"
@@ -73,6 +76,8 @@ def read_status(folder: Path) -> Status:
     ended = _read_exit(folder)
     if holder is not None and (ended is None or not _ended(events)):
         return Status(RunState.RUNNING, holder, "", progress)
+    if (folder / QUEUED_FILE).exists():
+        return Status(RunState.QUEUED, None, "", progress)
     if ended is not None:
         return Status(FROM_EXIT[ended.status], None, ended.message, progress)
     if events and events[0].type in ENDINGS:  # a full disk can leave no room for exit.json

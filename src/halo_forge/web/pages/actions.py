@@ -1,0 +1,136 @@
+"""What a person does to a run: stop, kill, go on, run again, wait elsewhere in the queue, clean up."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from halo_forge.core.errors import ConfigError, RunConflictError
+from halo_forge.runs.housekeeping import clean, plan_cleaning
+from halo_forge.runs.prepare import prepare_run
+from halo_forge.runs.relaunch import plan_rerun, plan_resume
+from halo_forge.web.board import CAN_GO_ON, Entry, Standing
+from halo_forge.web.forms import equivalent_command
+from halo_forge.web.queue import Queue
+from halo_forge.web.site import form_of, site_of
+
+CYCLE_BASED = frozenset({"raft", "vlm", "audio", "reasoning", "agentic"})
+MOVES = {"up": -1, "down": 1}
+
+
+def queue_of(request: Request) -> Queue:
+    """The queue of the site."""
+    queue: Queue = request.app.state.queue
+    return queue
+
+
+def why_not_resume(entry: Entry) -> str:
+    """Why a run cannot be resumed from the page, or "" if it can."""
+    kind = entry.run.kind
+    if kind not in CYCLE_BASED:
+        return (
+            f"Only runs with cycles go on from a checkpoint; {_a(kind)} run is run again, or cloned to the form. "
+            f"In a terminal, halo-forge runs resume continues an interrupted one."
+        )
+    if entry.standing in CAN_GO_ON:
+        return ""
+    if entry.standing is Standing.SUCCEEDED:
+        return "It has finished. halo-forge runs resume --set cycles=N adds cycles; Clone to form starts anew."
+    return f"It is {entry.standing}."
+
+
+def stop(request: Request) -> Response:
+    """Ask a run to stop at its next safe point; one that waits leaves the queue."""
+    return _end(request, kill=False)
+
+
+def kill(request: Request) -> Response:
+    """End a run at once."""
+    return _end(request, kill=True)
+
+
+def resume(request: Request) -> Response:
+    """Queue a run to go on from its latest checkpoint."""
+    site, run_id = site_of(request), request.path_params["run_id"]
+    entry = site.board.entry(run_id)
+    if reason := why_not_resume(entry):
+        raise RunConflictError(f"this run is not resumed: {reason}")
+    plan_resume(entry.run.path, {})  # refuses what could not go on
+    queue_of(request).submit(entry.run.path)
+    return _to(run_id)
+
+
+def rerun(request: Request) -> Response:
+    """Queue a new run with the settings of this one."""
+    site = site_of(request)
+    folder = site.board.find(request.path_params["run_id"])
+    plan = plan_rerun(folder, None, {})
+    output = Path(plan.loaded.config.model_dump()["output"])
+    if not output.is_relative_to(site.settings.runs_root):
+        raise RunConflictError(f"{output} is not below {site.settings.runs_root}; clone the run to the form instead")
+    line = equivalent_command(plan.command, plan.loaded.config)
+    run_id = prepare_run(plan.command, plan.loaded, output, (line,), cwd=plan.cwd)
+    queue_of(request).submit(output)
+    site.board.forget()
+    return _to(run_id)
+
+
+def move(request: Request) -> Response:
+    """Let a run that waits change places."""
+    where = form_of(request).get("where", "")
+    if where not in MOVES:
+        raise ConfigError(f"a run moves up or down the queue, not '{where}'")
+    queue_of(request).move(site_of(request).board.find(request.path_params["run_id"]), MOVES[where])
+    return RedirectResponse("/", 303)
+
+
+def space(request: Request) -> Response:
+    """Show what of a run can be removed without changing what it could become."""
+    site = site_of(request)
+    entry = site.board.entry(request.path_params["run_id"])
+    plan = plan_cleaning(entry.run.path, checkpoints=True, root=site.settings.runs_root)
+    return site.page(request, "space.html", title="Free space", entry=entry, plan=plan)
+
+
+def free(request: Request) -> Response:
+    """Remove what the page has shown."""
+    site, run_id = site_of(request), request.path_params["run_id"]
+    folder = site.board.find(run_id)
+    plan = plan_cleaning(folder, checkpoints=True, root=site.settings.runs_root)
+    wanted = {value for name, value in request.scope["form"] if name == "path"}
+    chosen = tuple(item for item in plan.leftovers if str(item.path.relative_to(folder)) in wanted)
+    clean(plan._replace(leftovers=chosen))
+    return _to(run_id)
+
+
+def _end(request: Request, *, kill: bool) -> Response:
+    site, run_id = site_of(request), request.path_params["run_id"]
+    folder = site.board.find(run_id)
+    queue = queue_of(request)
+    if folder in queue.waiting:
+        queue.withdraw(folder)
+    else:
+        queue.stop(folder, kill=kill)
+    return _to(run_id)
+
+
+def _to(run_id: str) -> Response:
+    return RedirectResponse(f"/runs/{run_id}", 303)
+
+
+def _a(kind: str) -> str:
+    return f"an {kind}" if kind[:1] in "aeio" or kind == "sft" else f"a {kind}"
+
+
+ROUTES = [
+    Route("/runs/{run_id}/stop", stop, methods=["POST"]),
+    Route("/runs/{run_id}/kill", kill, methods=["POST"]),
+    Route("/runs/{run_id}/resume", resume, methods=["POST"]),
+    Route("/runs/{run_id}/rerun", rerun, methods=["POST"]),
+    Route("/runs/{run_id}/move", move, methods=["POST"]),
+    Route("/runs/{run_id}/space", space),
+    Route("/runs/{run_id}/space", free, methods=["POST"]),
+]

@@ -1,0 +1,187 @@
+"""Monitor: one run, live. The page polls with the place up to which it has read the run's events."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from pydantic import JsonValue, ValidationError
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from halo_forge.core.errors import ConfigError, DataError
+from halo_forge.runs.detail import Detail, read_detail
+from halo_forge.runs.housekeeping import size_of
+from halo_forge.runs.relaunch import COMMANDS
+from halo_forge.runs.summary import CycleSummary
+from halo_forge.web.board import ACTIVE
+from halo_forge.web.meters import read_run_meters
+from halo_forge.web.pages.actions import why_not_resume
+from halo_forge.web.pages.samples import cycles_with_rollouts
+from halo_forge.web.responses import download, existing, inert_page, inside
+from halo_forge.web.site import site_of
+
+MOST_BYTES = 1 << 20
+DOWNLOADS = {
+    "summary.json": "application/json",
+    "config.yaml": "application/yaml",
+    "launch_context.json": "application/json",
+    "events.jsonl": "application/x-ndjson",
+    "cycles.jsonl": "application/x-ndjson",
+    "prompts.jsonl": "application/x-ndjson",
+    "console.log": "text/plain",
+    "process.log": "text/plain",
+    "report.html": "text/html",
+}
+
+
+def show(request: Request) -> Response:
+    """Draw the page of a run."""
+    site = site_of(request)
+    entry = site.board.entry(request.path_params["run_id"])
+    folder = entry.run.path
+    detail, problem = _detail(folder)
+    command = COMMANDS.get(entry.run.kind)
+    return site.page(
+        request,
+        "monitor.html",
+        title=entry.run.name,
+        entry=entry,
+        detail=detail,
+        problem=problem,
+        resume_refused=why_not_resume(entry),
+        active=entry.standing in ACTIVE,
+        slug=command.replace(" ", "-") if command else "",
+        cycles=cycles_with_rollouts(folder),
+        cycles_asked=detail.settings.get("cycles", 5) if detail and entry.run.kind == "raft" else 0,
+        files=[name for name in DOWNLOADS if existing(folder, name)],
+        has_report=existing(folder, "report.html") is not None,
+        disk=size_of(folder),
+        siblings=_lineage(request, entry.run.run_id, entry.run.parent),
+    )
+
+
+def live(request: Request) -> Response:
+    """How the run stands, and its events from a place on."""
+    site = site_of(request)
+    entry = site.board.entry(request.path_params["run_id"])
+    at = _whole_number(request.query_params.get("at", "0"))
+    events, reached, more = read_events_from(entry.run.path, at)
+    run = entry.run
+    return JSONResponse(
+        {
+            "standing": entry.standing,
+            "ended": run.ended,
+            "progress": None if run.progress is None else run.progress.model_dump(mode="json"),
+            "events": events,
+            "at": reached,
+            "more": more,
+        }
+    )
+
+
+def meters(request: Request) -> Response:
+    """What the run takes of the machine."""
+    return JSONResponse(read_run_meters(site_of(request).board.find(request.path_params["run_id"])))
+
+
+def cycles(request: Request) -> Response:
+    """The figures of each cycle, for charts."""
+    folder = site_of(request).board.find(request.path_params["run_id"])
+    detail, problem = _detail(folder)
+    if detail is None:
+        raise DataError(problem)
+    return JSONResponse([_figures(cycle) for cycle in detail.cycles])
+
+
+def file(request: Request) -> Response:
+    """Give one of the run's files to be saved."""
+    folder = site_of(request).board.find(request.path_params["run_id"])
+    name = request.path_params["name"]
+    if name not in DOWNLOADS:
+        raise ConfigError(f"there is no download '{name}'; there are: {', '.join(DOWNLOADS)}")
+    return download(inside(folder, name), f"{folder.name}-{name}", DOWNLOADS[name])
+
+
+def report(request: Request) -> Response:
+    """Show the run's report; what it says is the run folder's, so nothing in it may act."""
+    return inert_page(inside(site_of(request).board.find(request.path_params["run_id"]), "report.html"))
+
+
+def read_events_from(folder: Path, at: int) -> tuple[list[JsonValue], int, bool]:
+    """Read the whole lines of a run's events from a place on.
+
+    Returns:
+        The events, the place reached, and whether there is more.
+    """
+    path = existing(folder, "events.jsonl")
+    if path is None:
+        return [], 0, False
+    with path.open("rb") as stream:
+        size = stream.seek(0, 2)
+        at = at if at <= size else 0  # the file was begun anew
+        stream.seek(at)
+        block = stream.read(MOST_BYTES)
+    cut = block.rfind(b"\n") + 1
+    events: list[JsonValue] = []
+    for line in block[:cut].split(b"\n"):
+        try:
+            event = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(event, dict):
+            events.append(event)
+    return events, at + cut, bool(cut) and at + cut < size
+
+
+def _detail(folder: Path) -> tuple[Detail | None, str]:
+    try:
+        return read_detail(folder), ""
+    except (DataError, ValidationError) as error:
+        return None, str(error)
+
+
+def _figures(cycle: CycleSummary) -> dict[str, JsonValue]:
+    drawn, held = cycle.rollouts, cycle.holdout
+    first = held.pass_at.get("1") if held else None
+    sampled = drawn.pass_at.get("1") if drawn else None
+    return {
+        "cycle": cycle.cycle,
+        "kept": cycle.kept,
+        "drawn": drawn.completions if drawn else None,
+        "pass_rate": sampled.value if sampled else None,
+        "held_out": first.value if first else None,
+        "held_out_low": first.ci95[0] if first and first.ci95 else None,
+        "held_out_high": first.ci95[1] if first and first.ci95 else None,
+        "loss": cycle.training.mean_loss if cycle.training else None,
+        "seconds": dict(cycle.seconds),
+        "rewards": list(drawn.rewards) if drawn else None,
+    }
+
+
+def _lineage(request: Request, run_id: str, parent: str | None) -> list[tuple[str, str, str]]:
+    """Runs that this one repeats, and that repeat it: (relation, name, id)."""
+    found = []
+    for entry in site_of(request).board.glance().entries:
+        if parent is not None and entry.run.run_id == parent:
+            found.append(("repeats", entry.run.name, entry.run.run_id))
+        if entry.run.parent == run_id:
+            found.append(("repeated by", entry.run.name, entry.run.run_id))
+    return found
+
+
+def _whole_number(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) < 19):
+        raise ConfigError(f"at={text} is no place in a file: give a number from 0 on")
+    return int(text)
+
+
+ROUTES = [
+    Route("/runs/{run_id}", show),
+    Route("/runs/{run_id}/report", report),
+    Route("/runs/{run_id}/files/{name}", file),
+    Route("/api/runs/{run_id}/live", live),
+    Route("/api/runs/{run_id}/cycles", cycles),
+    Route("/api/runs/{run_id}/meters", meters),
+]

@@ -1,0 +1,16 @@
+// The curves of several runs over each other.
+import { Chart } from "./charts.js";
+import { getJson } from "./wire.js";
+
+const place = document.querySelector("[data-compare-curves]"), box = place.querySelector("[data-charts]");
+const runs = await getJson(place.dataset.compareCurves);
+function over(title, key, options) { // key gives a run's [[x, y], …]
+  const lines = runs.map((run) => new Map(key(run).filter(([, y]) => y !== null))), shown = runs.filter((run, i) => lines[i].size);
+  if (!shown.length) return;
+  const xs = [...new Set(lines.flatMap((line) => [...line.keys()]))].sort((a, b) => a - b);
+  const ys = lines.filter((line) => line.size).map((line) => xs.map((x) => line.get(x) ?? null));
+  new Chart(box, title, shown.map((run) => run.name), options).set([xs, ...ys]);
+}
+over("Held-out pass@1 by cycle", (run) => run.cycles, { unit: "percent", points: true });
+over("Loss by reading", (run) => run.losses.map((y, i) => [i + 1, y]));
+place.querySelector("[data-nocharts]").hidden = box.childElementCount > 0;
