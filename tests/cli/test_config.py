@@ -45,7 +45,9 @@ def test_a_file_that_fits_several_commands(validate) -> None:
         "sft train",
         "raft train",
         "benchmark run",
+        "benchmark eval",
         "benchmark full",
+        "data generate",
         "demo",
     ]
 

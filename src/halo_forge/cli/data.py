@@ -9,5 +9,6 @@ data = LazyGroup(
     help="Datasets of the catalogue as files, and files made, checked and cleaned.",
     commands=(
         Deferred("prepare", "halo_forge.cli.prepare:prepare", "A dataset of the catalogue, or your own, as a file."),
+        Deferred("generate", "halo_forge.cli.generate:generate", "Rows written by a model behind an API."),
     ),
 )

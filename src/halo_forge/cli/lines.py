@@ -31,6 +31,7 @@ class Phase:
         t: time of the last event.
         at: the part under way, where a phase has parts.
         counts_rows: whether its items are the rows of a file, whose pace is shown.
+        cost_usd: what it has cost so far, as an estimate.
     """
 
     label: str
@@ -45,6 +46,7 @@ class Phase:
     tokens_per_s: float | None = None
     at: str = ""
     counts_rows: bool = False
+    cost_usd: float | None = None
 
     def update(self, event: Event) -> None:
         """Take in a PROGRESS or STEP event."""
@@ -65,6 +67,7 @@ class Phase:
             loss = _measure(event, "loss")
             self.loss = math.nan if loss is None else loss
         self.tokens_per_s = _measure(event, "tokens_per_s") or self.tokens_per_s
+        self.cost_usd = _measure(event, "cost_usd") or self.cost_usd
 
     @property
     def rows_per_s(self) -> float | None:
@@ -96,6 +99,8 @@ class Phase:
             parts.append(f"{number(round(self.rows_per_s))} rows/s")
         if self.tokens_per_s:
             parts.append(f"{number(round(self.tokens_per_s))} tokens/s")
+        if self.cost_usd:
+            parts.append(f"about ${self.cost_usd:.2f}")
         return ", ".join(parts)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from halo_forge.config.benchmark import BenchmarkEvalConfig, BenchmarkFullConfig, BenchmarkRunConfig
 from halo_forge.config.demo import DemoConfig
+from halo_forge.config.generate import GenerateConfig
 from halo_forge.config.options import CommandConfig
 from halo_forge.config.raft import RaftTrainConfig
 from halo_forge.config.serve import ServeConfig
@@ -18,5 +19,6 @@ SCHEMAS: dict[str, type[CommandConfig]] = {
     "benchmark full": BenchmarkFullConfig,
     "verify": VerifyConfig,
     "serve": ServeConfig,
+    "data generate": GenerateConfig,
     "demo": DemoConfig,
 }
