@@ -82,7 +82,7 @@ def select_conversations(
     for row in rows:
         if row is None:
             dropped[NO_USE] += 1
-        elif reason := _why_unusable(row.messages):
+        elif reason := why_unusable(row.messages):
             dropped[reason] += 1
         else:
             usable.append(row)
@@ -125,7 +125,8 @@ def _read_messages(values: JsonObject) -> tuple[Message, ...]:
     raise DataError(f"a row needs {FORMS} (columns it has: {known_keys(values)})")
 
 
-def _why_unusable(messages: Sequence[Message]) -> str | None:
+def why_unusable(messages: Sequence[Message]) -> str | None:
+    """Return why nothing can be learnt from turns, or None."""
     if not has_turn(messages, "assistant"):
         return NO_ANSWER
     return None if has_turn(messages, "user") else NO_QUESTION

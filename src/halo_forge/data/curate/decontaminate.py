@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections import Counter
 from pathlib import Path
-from typing import NamedTuple
 
 from halo_forge.config.curate import DecontaminateConfig
 from halo_forge.core.events import EventLog
@@ -18,7 +17,7 @@ from halo_forge.data.curate.rewriting import Telling, count_lines, rewriting
 from halo_forge.data.curate.texts import row_text
 
 
-class Found(NamedTuple):
+class Found(Record):
     """What was found of one benchmark.
 
     Args:
@@ -101,7 +100,13 @@ def decontaminate_file(path: Path, config: DecontaminateConfig, events: EventLog
         rows=rows,
         kept=output.rows,
         benchmarks=tuple(
-            Found(one.name, one.sha256, len(one.items), rows_hit[number], len(items_hit[number]))
+            Found(
+                name=one.name,
+                sha256=one.sha256,
+                items=len(one.items),
+                rows=rows_hit[number],
+                found=len(items_hit[number]),
+            )
             for number, one in enumerate(benchmarks)
         ),
     )

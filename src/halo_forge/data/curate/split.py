@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from hashlib import blake2b
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +30,7 @@ from halo_forge.data.jsonl import JsonObject, located
 SPEAKER_COLUMNS = ("speaker_id", "speaker", "client_id")
 
 
-class Part(NamedTuple):
+class Part(Record):
     """A part of the file."""
 
     name: str
@@ -92,7 +91,7 @@ def split_file(path: Path, config: SplitConfig, events: EventLog) -> SplitSummar
         telling.finish()
     edges = np.concatenate([[0], bounds, [len(groups)]])
     parts = tuple(
-        Part(name, str(file.path), file.rows, int(count))
+        Part(name=name, path=str(file.path), rows=file.rows, groups=int(count))
         for name, file, count in zip(config.parts, files, np.diff(edges), strict=True)
     )
     return SplitSummary(
