@@ -85,16 +85,6 @@ def read_checks(path: Path, sha256: str) -> tuple[Check, ...]:
         raise DataError(f"the checks recorded in {path}.meta.json are not of this version: {error}") from error
 
 
-def describe_overlaps(path: Path, sha256: str) -> list[str]:
-    """Say for each benchmark that a file overlaps how much, for a notice."""
-    return [
-        f"{check.left} of {check.rows} rows of {path} hold problems of {check.against}: a score on it will flatter; "
-        f"train on the copy that `halo-forge data decontaminate {path} --against {check.against} --output …` writes"
-        for check in read_checks(path, sha256)
-        if check.left
-    ]
-
-
 def _known(path: Path, sha256: str) -> Sidecar | None:
     sidecar = read_sidecar(path)
     return sidecar if sidecar is not None and sidecar.sha256 == sha256 else None
