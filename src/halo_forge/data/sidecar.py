@@ -23,11 +23,13 @@ class Counts(Record):
         read: rows looked at.
         kept: rows in the file.
         dropped: reason -> rows left out.
+        mended: reason -> rows kept whose texts were mended.
     """
 
     read: int = 0
     kept: int = 0
     dropped: dict[str, int] = {}
+    mended: dict[str, int] = {}
 
 
 class Sidecar(Record):
