@@ -323,6 +323,20 @@ def test_each_backend_sends_its_key_and_nobody_elses(
     assert server.asked[0][limit] == 500
 
 
+@pytest.mark.parametrize("backend", ["compatible", "anthropic"])
+def test_a_proxy_is_not_asked_for_this_machine(
+    desk: Desk, server: ChatServer, monkeypatch: pytest.MonkeyPatch, backend: str
+) -> None:
+    pytest.importorskip("anthropic")
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-1")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    url = server.url.removesuffix("/v1") if backend == "anthropic" else server.url
+    assert desk.generate(backend=backend, base_url=url, count=2, attempts=1).kept == 2
+
+
 def test_ollama_costs_nothing(desk: Desk, server: ChatServer) -> None:
     summary = desk.generate(backend="ollama", count=2, budget=0.01)
     assert (summary.spending.cost_usd, summary.kept) == (0.0, 2)

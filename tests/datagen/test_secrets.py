@@ -21,8 +21,9 @@ def holding(folder: Path, secret: str) -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file() and secret.encode() in path.read_bytes()]
 
 
-@pytest.mark.parametrize("backend", ["compatible", "deepseek", "openai", "anthropic"])
-@pytest.mark.parametrize("debug", [False, True])
+@pytest.mark.parametrize(
+    ("backend", "debug"), [("compatible", True), ("deepseek", False), ("openai", True), ("anthropic", True)]
+)
 def test_it_is_nowhere(desk: Desk, server: ChatServer, backend: str, debug: bool) -> None:
     pytest.importorskip("anthropic")
     # The server repeats the key in errors and in answers, and at last refuses it.

@@ -22,6 +22,8 @@ from halo_forge.core.errors import ConfigError, EnvironmentFault
 from halo_forge.datagen.plan import Request
 from halo_forge.datagen.reply import Reply, read_anthropic, read_openai
 
+# A proxy for the outside must not be asked for this machine.
+LOCAL = frozenset({"127.0.0.1", "localhost", "::1"})
 LOCAL_OLLAMA = "http://127.0.0.1:11434/v1"
 NOT_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
 # Turned away before any work was done; after the other 5xx the work may have been done, and paid.
@@ -183,6 +185,13 @@ class _Client:
         self._target = target
         self._key = key
 
+    def _connections(self) -> httpx2.AsyncClient | None:
+        """Return what the client sends with; None leaves that to the client."""
+        if urlsplit(self._target.url).hostname not in LOCAL:
+            return None
+        limits = httpx2.Limits(max_connections=None, max_keepalive_connections=None)
+        return httpx2.AsyncClient(trust_env=False, limits=limits, timeout=self._config.timeout_s)
+
     async def _send(self, create: Callable[[], Awaitable[Any]], read: Callable[[Any], Reply]) -> Reply:
         sdk = self._sdk
         try:
@@ -228,7 +237,11 @@ class _OpenAI(_Client):
     def __init__(self, sdk: Any, config: GenerateConfig, target: Target, key: str) -> None:
         super().__init__(sdk, config, target, key)
         self._client = sdk.AsyncOpenAI(
-            api_key=key or "none", base_url=target.url, max_retries=0, timeout=config.timeout_s
+            api_key=key or "none",
+            base_url=target.url,
+            max_retries=0,
+            timeout=config.timeout_s,
+            http_client=self._connections(),
         )
         if target.backend != "openai":
             # The client reads these from the environment, and they are nobody else's business.
@@ -254,7 +267,12 @@ class _Anthropic(_Client):
     def __init__(self, sdk: Any, config: GenerateConfig, target: Target, key: str) -> None:
         super().__init__(sdk, config, target, key)
         self._client = sdk.AsyncAnthropic(
-            api_key=key, auth_token=None, base_url=target.url, max_retries=0, timeout=config.timeout_s
+            api_key=key,
+            auth_token=None,
+            base_url=target.url,
+            max_retries=0,
+            timeout=config.timeout_s,
+            http_client=self._connections(),
         )
 
     async def ask(self, request: Request) -> Reply:
@@ -302,5 +320,5 @@ def _retry_after(value: str | None, milliseconds: str | None) -> float | None:
         pass
     try:
         return None if value is None else max(0.0, parsedate_to_datetime(value).timestamp() - time())
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
