@@ -12,7 +12,8 @@ import transformers
 
 from halo_forge.config.shared import LoadingOptions
 from halo_forge.core.types import Completion, Prompt, Sampling
-from halo_forge.generation import transformers as generation
+from halo_forge.generation import decoding
+from halo_forge.generation.shared_prompts import MODEL_TYPES
 from halo_forge.generation.transformers import TransformersGenerator
 from halo_forge.models.load import Policy, load_chat, set_threads
 from halo_forge.models.resolve import resolve_model
@@ -32,6 +33,8 @@ CONFIGS: dict[str, Callable[[], Any]] = {
     "qwen2": lambda: transformers.Qwen2Config(**SIZES),
     "qwen2, eager": lambda: transformers.Qwen2Config(**SIZES, attn_implementation="eager"),
     "llama": lambda: transformers.LlamaConfig(**SIZES),
+    "qwen3": lambda: transformers.Qwen3Config(**SIZES),
+    "mistral": lambda: transformers.MistralConfig(**SIZES, sliding_window=None),
     "mistral, window 24": lambda: transformers.MistralConfig(**SIZES, sliding_window=24),
     "gemma3, window 24 and full in turns": lambda: transformers.Gemma3TextConfig(
         **SIZES, sliding_window=24, layer_types=["sliding_attention", "full_attention"] * 2
@@ -88,7 +91,7 @@ def test_draws_do_not_depend_on_when_finished_rows_leave(
     policy.chat.stop_ids = frozenset(range(0, 512, 12))  # answers of many lengths
     sampling = Sampling(n=8, temperature=1, max_new_tokens=40)
     usual = TransformersGenerator(policy).generate(prompts, sampling, seed=5)
-    monkeypatch.setattr(generation, "RETIRE_SHARE", share)
+    monkeypatch.setattr(decoding, "RETIRE_SHARE", share)
     other = TransformersGenerator(policy).generate(prompts, sampling, seed=5)
     assert len({len(completion.token_ids) for completion in usual}) > 4
     assert [c.token_ids for c in other] == [c.token_ids for c in usual]
@@ -107,3 +110,7 @@ def test_a_row_at_the_end_of_its_context_may_wait_for_the_others(
         [long, *[make_prompt(f"p{i}", "add") for i in range(19)]], Sampling(n=1, max_new_tokens=room + 4), seed=0
     )
     assert [len(completion.token_ids) for completion in drawn] == [room] + [room + 4] * 19
+
+
+def test_every_model_type_that_shares_its_prompts_is_among_these() -> None:
+    assert {make().model_type for make in CONFIGS.values()} >= MODEL_TYPES

@@ -98,8 +98,8 @@ def share_out(parts: Sequence[Prefilled], samples: int) -> tuple[DynamicCache, t
     else:
         cache.layers = [
             RoomyLayer(
-                _beside([part.cache.layers[layer].keys for part in parts], rows),
-                _beside([part.cache.layers[layer].values for part in parts], rows),
+                beside([part.cache.layers[layer].keys for part in parts], rows, LEAST_ROOM),
+                beside([part.cache.layers[layer].values for part in parts], rows, LEAST_ROOM),
                 max(part.cache.get_seq_length() for part in parts),
             )
             for layer in range(len(cache.layers))
@@ -107,14 +107,14 @@ def share_out(parts: Sequence[Prefilled], samples: int) -> tuple[DynamicCache, t
     return cache, logits[rows]
 
 
-def _beside(states: Sequence[torch.Tensor], rows: torch.Tensor) -> torch.Tensor:
+def beside(states: Sequence[torch.Tensor], rows: torch.Tensor, room: int = 0) -> torch.Tensor:
     """Join (B, H, L, D) of several prefills along the batch, aligned on the right, with room behind; then take rows.
 
     Padding is zeros: what the mask leaves out is still multiplied by zero, and must be finite for that.
     """
     longest = max(part.shape[-2] for part in states)
     aligned = torch.cat([torch.nn.functional.pad(part, (0, 0, longest - part.shape[-2], 0)) for part in states])
-    joined = aligned.new_empty(len(rows), aligned.shape[1], longest + LEAST_ROOM, aligned.shape[3])
+    joined = aligned.new_empty(len(rows), aligned.shape[1], longest + room, aligned.shape[3])
     joined[:, :, :longest] = aligned[rows]
     return joined
 

@@ -1,7 +1,7 @@
 """Sampling with a transformers model in this process.
 
-A prompt is read once and its keys and values then shared out to its samples; finished rows leave the batch; an adapter
-is folded into the weights meanwhile. All of it makes the same distribution as `generate(num_return_sequences=n)` with
+A prompt is read once for all of its samples; finished rows leave the batch; an adapter is folded into the weights
+meanwhile. All of it makes the same distribution as `generate(num_return_sequences=n)` with
 less work. Nothing of the model's own generation_config is read but the tokens that end a turn (`models.load`).
 """
 
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -17,31 +16,15 @@ from transformers import DynamicCache
 
 from halo_forge.core.errors import DataError, ModelError
 from halo_forge.core.types import Completion, Prompt, Sampling
-from halo_forge.generation.key_values import Prefilled, RoomyLayer, share_out, shareable
+from halo_forge.generation.copied_prompts import CopiedPrompts, padding_mask
+from halo_forge.generation.decoding import Drawn, decode
+from halo_forge.generation.key_values import Prefilled, shareable
 from halo_forge.generation.merged import merged
-from halo_forge.generation.sampler import Uniforms, draw
+from halo_forge.generation.shared_prompts import SharedPrompts, serves
 from halo_forge.models.load import Policy
 
-RETIRE_SHARE = 0.1
 PADDING_SHARE = 0.25
 PREFILL_PLACES = 32_768
-
-
-@dataclass(frozen=True)
-class _Drawn:
-    """What a chunk's rows drew.
-
-    Args:
-        tokens: (R, T) int64; what lies behind a row's length means nothing.
-        logprobs: (R, T) float32.
-        lengths: (R,) int64, tokens of each row.
-        stopped: (R,) bool, whether the last of them is a stop token.
-    """
-
-    tokens: torch.Tensor
-    logprobs: torch.Tensor
-    lengths: torch.Tensor
-    stopped: torch.Tensor
 
 
 class TransformersGenerator:
@@ -95,7 +78,7 @@ class TransformersGenerator:
         lengths = torch.tensor([len(ids) for ids in encoded])
         longest, pad = int(lengths.max()), self._policy.chat.pad_id
         ids = torch.tensor([[pad] * (longest - len(row)) + row for row in encoded])
-        mask = _padding_mask(lengths, longest)
+        mask = padding_mask(lengths, longest)
         cache = DynamicCache(config=model.config)
         keep = {"logits_to_keep": 1} if "logits_to_keep" in inspect.signature(self._inner.forward).parameters else {}
         device = self._policy.device
@@ -117,55 +100,18 @@ class TransformersGenerator:
         rooms: list[int],
         sampling: Sampling,
         seed: int,
-    ) -> _Drawn:
-        device, n = self._policy.device, sampling.n
-        cache, logits = share_out(parts, n)
-        prompt_lengths = torch.tensor([len(ids) for ids in encoded]).repeat_interleave(n)
-        longest, steps = int(prompt_lengths.max()), max(rooms)
-        padded = bool((prompt_lengths < longest).any())
-        mask = _padding_mask(prompt_lengths, longest, steps).to(device)
-        if takes_expanded_mask(self._inner, cache):
-            mask = _expanded(mask, cache.layers[0].keys.dtype)
-        room = torch.tensor(rooms, device=device).repeat_interleave(n)
-        stops = torch.tensor(sorted(self._policy.chat.stop_ids), device=device)
-        last_place = (self._policy.context_length or 0) - 1
-        # Rows of the chunk still in the batch, and their next places.
-        rows, places = torch.arange(len(room), device=device), prompt_lengths.to(device)
-        drawn = _Drawn(
-            torch.zeros(len(room), steps, dtype=torch.int64, device=device),
-            torch.zeros(len(room), steps, device=device),
-            room.clone(),
-            torch.zeros(len(room), dtype=torch.bool, device=device),
-        )
-        uniforms = Uniforms(len(room), seed, device)
-        ended = drawn.stopped.clone()
-        for step in range(steps):
-            tokens, logprobs = draw(logits, sampling, uniforms.next(rows))
-            drawn.tokens[rows, step], drawn.logprobs[rows, step] = tokens, logprobs
-            stopping = torch.isin(tokens, stops) & ~ended
-            drawn.lengths[rows[stopping]] = step + 1
-            drawn.stopped[rows[stopping]] = True
-            ended = ended | stopping | (room[rows] == step + 1)
-            going = len(rows) - int(ended.sum())
-            if going == 0:
-                break
-            if going <= (1 - RETIRE_SHARE) * len(rows):
-                kept = (~ended).nonzero()[:, 0]
-                cache.reorder_cache(kept)
-                rows, places, mask, tokens, ended = (t[kept] for t in (rows, places, mask, tokens, ended))
-            # A row at the end of its context waits there to be retired.
-            positions = places.clamp(max=last_place) if last_place >= 0 else places
-            logits = model(
-                input_ids=tokens[:, None],
-                attention_mask=mask[..., : longest + step + 1] if padded else None,
-                position_ids=positions[:, None],
-                past_key_values=cache,
-                use_cache=True,
-            ).logits[:, -1]
-            places = places + 1
-        return drawn
+    ) -> Drawn:
+        lengths = torch.tensor([len(ids) for ids in encoded])
+        kind = SharedPrompts if serves(self._inner, parts[0].cache) else CopiedPrompts
+        batch = kind(model, self._inner, parts, lengths, sampling.n, max(rooms))
+        room = torch.tensor(rooms).repeat_interleave(sampling.n)
+        positions = lengths.repeat_interleave(sampling.n)
+        with batch.decoding():
+            return decode(
+                batch, positions, room, self._policy.chat.stop_ids, self._policy.context_length, sampling, seed
+            )
 
-    def _completions(self, prompts: Sequence[Prompt], drawn: _Drawn, n: int, seed: int) -> list[Completion]:
+    def _completions(self, prompts: Sequence[Prompt], drawn: Drawn, n: int, seed: int) -> list[Completion]:
         if not bool(drawn.logprobs.isfinite().all()):
             raise ModelError("the model's logits are not numbers: its weights are broken, or its type is too narrow")
         lengths, stopped = drawn.lengths.tolist(), drawn.stopped.tolist()
@@ -205,26 +151,3 @@ def group_by_length(lengths: Sequence[int]) -> list[list[int]]:
                 continue
         groups.append([prompt])
     return groups
-
-
-def takes_expanded_mask(model: Any, cache: DynamicCache) -> bool:
-    """Whether a mask (R, 1, 1, L) to add to the scores may be given where the model would make it anew at each token.
-
-    So it is in models that leave masks to `transformers.masking_utils`, while every layer sees all places.
-    """
-    return (
-        bool(model._supports_attention_backend)
-        and model.config.get_text_config()._attn_implementation in ("sdpa", "eager")
-        and all(type(layer) is RoomyLayer for layer in cache.layers)
-    )
-
-
-def _expanded(mask: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-    least = torch.finfo(dtype).min
-    return torch.zeros(mask.shape, dtype=dtype, device=mask.device).masked_fill(mask == 0, least)[:, None, None]
-
-
-def _padding_mask(lengths: torch.Tensor, longest: int, behind: int = 0) -> torch.Tensor:
-    """(R, longest + behind) int64: 0 in front of a row's own tokens, 1 from there on."""
-    places = torch.arange(longest + behind)
-    return (places >= (longest - lengths)[:, None]).long()

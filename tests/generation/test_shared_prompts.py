@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+import transformers
+
+from halo_forge.config.shared import LoadingOptions
+from halo_forge.core.types import Prompt, Sampling
+from halo_forge.generation import shared_prompts
+from halo_forge.generation.shared_prompts import NAME, Places, SharedPrompts, attend
+from halo_forge.generation.transformers import TransformersGenerator
+from halo_forge.models.load import Policy, load_policy
+from halo_forge.models.resolve import resolve_model
+
+
+@pytest.fixture
+def policy(nano_model: Path) -> Policy:
+    return load_policy(resolve_model(str(nano_model)), LoadingOptions(device="cpu", dtype="float32", threads=1))
+
+
+@pytest.mark.parametrize("padded", [False, True], ids=["alike", "padded"])
+@pytest.mark.parametrize("shared", [1, 2])
+@pytest.mark.parametrize("prompt_of_row", [[0, 0, 0, 1, 1, 1], [0, 1, 1, 1]], ids=["even", "ragged"])
+def test_attention_is_that_over_keys_copied_to_every_row(prompt_of_row: list[int], shared: int, padded: bool) -> None:
+    torch.manual_seed(0)
+    rows, heads, size, length, own = len(prompt_of_row), 4, 8, 7, 3
+    query = torch.randn(rows, heads, 1, size)
+    keys, values = torch.randn(rows, shared, own, size), torch.randn(rows, shared, own, size + 1)
+    prompt_keys, prompt_values = torch.randn(2, shared, length, size), torch.randn(2, shared, length, size + 1)
+    mask = torch.zeros(2, 1, length)
+    if padded:
+        mask[1, :, :4] = torch.finfo(torch.float32).min
+    ragged = Places(torch.tensor([0, 0, 0, 1, 2, 3]), torch.tensor([0, 3, 4, 5])) if rows == 4 else None
+    got = attend(
+        query,
+        keys,
+        values,
+        prompt_keys,
+        prompt_values,
+        mask.repeat_interleave(shared, dim=0) if padded else None,
+        ragged,
+        0.3,
+    )
+    expected = torch.nn.functional.scaled_dot_product_attention(
+        query,
+        torch.cat([prompt_keys[prompt_of_row], keys], dim=2).repeat_interleave(heads // shared, dim=1),
+        torch.cat([prompt_values[prompt_of_row], values], dim=2).repeat_interleave(heads // shared, dim=1),
+        attn_mask=torch.nn.functional.pad(mask, (0, own))[prompt_of_row][:, None],
+        scale=0.3,
+    )
+    torch.testing.assert_close(got, expected.transpose(1, 2))
+
+
+def test_draws_are_those_of_copied_keys(
+    policy: Policy, make_prompt: Callable[..., Prompt], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policy.chat.stop_ids = frozenset(range(0, policy.model.config.vocab_size, 12))  # prompts run out one by one
+    prompts = [make_prompt("a", "add"), make_prompt("b", "Write int f(int n)."), make_prompt("c", "Subtract two.")]
+    sampling = Sampling(n=8, temperature=1, max_new_tokens=70)
+    kept: list[int] = []
+    keep = SharedPrompts.keep
+    monkeypatch.setattr(SharedPrompts, "keep", lambda batch, rows: (kept.append(len(rows)), keep(batch, rows))[1])
+    shared = TransformersGenerator(policy).generate(prompts, sampling, seed=2)
+    retired = len(kept)
+    assert retired > 4
+    monkeypatch.setattr(shared_prompts, "MODEL_TYPES", frozenset())
+    copied = TransformersGenerator(policy).generate(prompts, sampling, seed=2)
+    assert len(kept) == retired
+    assert [c.token_ids for c in shared] == [c.token_ids for c in copied]
+    for one, other in zip(shared, copied, strict=True):
+        torch.testing.assert_close(torch.tensor(one.logprobs), torch.tensor(other.logprobs), atol=1e-4, rtol=1e-4)
+
+
+def test_the_models_own_attention_comes_back_when_drawing_fails(
+    policy: Policy, make_prompt: Callable[..., Prompt], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str] = []
+
+    def interrupted(*args: object) -> None:
+        seen.append(policy.model.config._attn_implementation)
+        raise KeyboardInterrupt
+
+    ids = torch.tensor([[5, 6, 7]])
+    before = policy.model(ids).logits
+    monkeypatch.setattr("halo_forge.generation.transformers.decode", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        TransformersGenerator(policy).generate([make_prompt()], Sampling(n=2, max_new_tokens=3), seed=0)
+    assert seen == [NAME]
+    assert policy.model.config._attn_implementation == "sdpa"
+    assert NAME not in transformers.AttentionInterface()
+    assert torch.equal(policy.model(ids).logits, before)
