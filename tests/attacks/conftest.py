@@ -18,6 +18,7 @@ WORKERS = 2
 CANARY = b"what only the host may change\n"
 MOST_GROWTH_MB = 150
 SWEEP_PATIENCE_S = 30.0
+COMPILED: dict[str, object] = {"timeout_s": 0.5, "memory_mb": 256, "compile_timeout_s": 3}
 
 Ask = tuple[dict[str, object], str]
 
@@ -39,8 +40,24 @@ def python(sandbox: Sandbox) -> Iterator[Verifier]:
 
 @pytest.fixture(scope="session")
 def gcc(sandbox: Sandbox) -> Iterator[Verifier]:
-    options: dict[str, object] = {"timeout_s": 0.5, "memory_mb": 256, "compile_timeout_s": 3}
-    verifier = verifier_config("gcc", options).build(sandbox, WORKERS)
+    verifier = verifier_config("gcc", COMPILED).build(sandbox, WORKERS)
+    yield verifier
+    verifier.close()
+
+
+@pytest.fixture(scope="session")
+def rust(sandbox: Sandbox) -> Iterator[Verifier]:
+    verifier = verifier_config("rust", COMPILED).build(sandbox, WORKERS)
+    yield verifier
+    verifier.close()
+
+
+@pytest.fixture(scope="session")
+def go(sandbox: Sandbox, request: pytest.FixtureRequest) -> Iterator[Verifier]:
+    """Compiling Go's standard library takes most of a minute: it stays in the tests' cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(request.config.cache.mkdir("toolchains")))
+        verifier = verifier_config("go", COMPILED).build(sandbox, WORKERS)
     yield verifier
     verifier.close()
 

@@ -10,21 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from attacks.attacking import PROGRAMS, SUMS, Task, assert_refused, assert_right, attack, programs
 
 from halo_forge.core.protocols import Verifier
-from halo_forge.core.types import Verdict
 
 if TYPE_CHECKING:
     from conftest import Host
-
-PROGRAMS = Path(__file__).parent / "programs"
-ONCE_LET_THROUGH = {
-    "sorts_into_a_bag", "looks_like_a_bag", "prints_a_bag_itself", "forges_a_giant_width", "forges_a_giant_number",
-    "forges_a_wide_width",
-}  # fmt: skip
-TOO_BUSY = "the machine is too busy"
-
-Task = tuple[dict[str, object], str]
 
 PYTHON_TASKS: dict[str, Task] = {
     "whole numbers by asserts": (
@@ -100,17 +91,10 @@ PYTHON_TASKS: dict[str, Task] = {
         "def f(text): return text[::-1]",
     ),
     "input and output": (
-        {
-            "cases": (
-                {"input": "1 2\n", "output": "3\n"},
-                {"input": "2 2\n", "output": "4\n"},
-                {"input": "9 9\n", "output": "18"},
-            )
-        },
+        SUMS,
         "print(sum(map(int, input().split())))",
     ),
 }
-SUMS: dict[str, object] = PYTHON_TASKS["input and output"][0]
 
 CPP_TASKS: dict[str, Task] = {
     "whole numbers": (
@@ -163,46 +147,6 @@ C_TASKS: dict[str, Task] = {
     ),
     "input and output": (SUMS, CPP_TASKS["input and output"][1].replace("cstdio", "stdio.h").replace("()", "(void)")),
 }
-
-
-def programs(folder: str, share: int = 1) -> list[Any]:
-    """Return the programs of a folder as test parameters named after their files.
-
-    Args:
-        folder: their language.
-        share: every so many-th, and those that were once let through, run every time; the others are marked slow.
-    """
-    found = []
-    for number, path in enumerate(sorted((PROGRAMS / folder).iterdir())):
-        marks = () if number % share == 0 or path.stem in ONCE_LET_THROUGH else (pytest.mark.slow,)
-        found.append(pytest.param(path, id=path.stem, marks=marks))
-    return found
-
-
-def assert_refused(verdict: Verdict, task: str) -> None:
-    """Fail unless a program earned less than everything, and was the one to blame."""
-    shown = f"{task}: {verdict}"
-    assert not verdict.passed, shown
-    if verdict.reward is None:
-        assert (verdict.fault or "").startswith(TOO_BUSY), shown
-    else:
-        assert verdict.reward < 1, shown
-    assert len(verdict.detail) < 1000
-
-
-def assert_right(verdict: Verdict, task: str) -> None:
-    """Fail unless a program earned everything."""
-    assert (verdict.reward, verdict.passed) == (1.0, True), f"{task}: {verdict}"
-
-
-def attack(judged: Any, host: Host, verifier: Verifier, tasks: dict[str, Task], code: str, fence: str = "") -> None:
-    """Judge a wrong program on each task, and a right one right behind it."""
-    asks = [ask for reference, right in tasks.values() for ask in ((reference, code), (reference, right))]
-    verdicts = judged(verifier, asks, fence)
-    host.assert_unharmed()
-    for task, wrong, right in zip(tasks, verdicts[::2], verdicts[1::2], strict=True):
-        assert_refused(wrong, task)
-        assert_right(right, task)
 
 
 @pytest.mark.parametrize("program", programs("python"))

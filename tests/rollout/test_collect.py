@@ -91,13 +91,25 @@ def test_faults_are_no_rewards_and_too_many_stop_the_run(tmp_path: Path, prompts
     generator = ScriptedGenerator(speak)
     with pytest.raises(TooManyFaults, match=r"not be verified.*5% allowed.*no more processes"):
         collect(prompts, generator, Checker(Inline(down)), plan(path), events, StopRequest())
-    left = read_rollouts(path)
-    assert {r.verdict.reward for r in left} == {None}
-    # What had been stored before there were enough to tell stays; from there the same command goes on once mended.
+    assert read_rollouts(path) == []
+    # The same command goes on once mended.
     got = collect(prompts, generator, checker(), plan(path), events, StopRequest())
-    assert read_rollouts(path)[: len(left)] == left
     assert len(got.rollouts) == 44
-    assert all(r.reward is not None for r in got.rollouts[len(left) :])
+    assert all(r.reward is not None for r in got.rollouts)
+
+
+@pytest.mark.parametrize("number", [1, 4])
+def test_a_short_run_of_which_nothing_could_be_verified_fails_and_goes_on_once_mended(
+    tmp_path: Path, prompts: list[Prompt], number: int
+) -> None:
+    events, path, generator = EventLog(), tmp_path / "r", ScriptedGenerator(speak)
+    few, answers = plan(path, max_fault_rate=0.96), 4 * number
+    with pytest.raises(TooManyFaults, match=rf"{answers} of {answers} .*no more processes"):
+        collect(prompts[:number], generator, Checker(Inline(down)), few, events, StopRequest())
+    assert len(read_rollouts(path)) < answers
+    got = collect(prompts[:number], generator, checker(), few, events, StopRequest())
+    assert len(got.rollouts) == answers
+    assert any(r.reward is not None for r in got.rollouts)
 
 
 def test_a_verifier_that_cannot_be_kept_running_ends_the_run_and_stores_nothing(

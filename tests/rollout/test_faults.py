@@ -20,11 +20,28 @@ def test_a_share_above_the_limit_stops_and_names_the_commonest_cause() -> None:
         count.count([fault()])
 
 
-def test_a_few_verdicts_are_no_share_yet() -> None:
-    count = FaultCount(0.0)
-    count.count([fault()] * 19)
-    with pytest.raises(TooManyFaults):
-        count.count([RIGHT])
+def test_a_few_verdicts_decide_only_if_no_others_could_make_up_for_them() -> None:
+    count = FaultCount(0.1)
+    count.count([fault()] * 2)
+    with pytest.raises(TooManyFaults, match=r"^3 of 3 "):
+        count.count([fault()])
+
+
+@pytest.mark.parametrize("number", [1, 2, 19])
+def test_verdicts_that_are_all_without_a_reward_are_too_few_to_go_on(number: int) -> None:
+    count = FaultCount(0.95)
+    count.require_some()
+    count.count([fault()] * number)
+    with pytest.raises(TooManyFaults, match=rf"^{number} of {number} .*95% allowed"):
+        count.require_some()
+    count.count([RIGHT])
+    count.require_some()
+
+
+def test_who_allows_every_fault_gets_none() -> None:
+    count = FaultCount(1.0)
+    count.count([fault()] * 30)
+    count.require_some()
 
 
 def test_a_wrong_answer_is_no_fault() -> None:

@@ -93,10 +93,15 @@ class _Ledger:
         self.timing.generate_s += seconds
         self.timing.tokens += sum(len(c.token_ids) for c in completions)
 
-    def store(self, chunk: _Chunk) -> None:
-        """Wait for a chunk's verdicts and write it; a chunk that brings too many faults is left to be drawn again."""
+    def store(self, chunk: _Chunk, *, last: bool = False) -> None:
+        """Wait for a chunk's verdicts and write it; a chunk that brings too many faults is left to be drawn again.
+
+        So is the last one when neither it nor any chunk before it, of earlier attempts either, could be verified.
+        """
         verdicts, seconds = chunk.verdicts.result()
         self._faults.count(verdicts)
+        if last and not any(rollout.reward is not None for rollout in self.rollouts):
+            self._faults.require_some()
         fresh = [
             Rollout(cycle=self.plan.cycle, chunk=chunk.number, completion=c, verdict=v)
             for c, v in zip(chunk.completions, verdicts, strict=True)
@@ -170,7 +175,7 @@ def collect(
                 _tell(checker, events)
             waiting = _Chunk(number, completions, background.submit(_judge, checker, chunks[number], completions))
         if waiting is not None:
-            ledger.store(waiting)
+            ledger.store(waiting, last=waiting.number == len(chunks) - 1)
     _tell(checker, events)
     ledger.timing.wall_s = time.perf_counter() - started
     ledger.timing.reuse = checker.reuse.since(before)

@@ -10,13 +10,15 @@ from halo_forge.core.types import Verdict
 LEAST_FOR_FAULT_RATE = 20
 MOST_CAUSES = 100
 OTHER_CAUSES = "other causes"
+THEN_CONTINUE = "the same command continues"
 
 
 class FaultCount:
     """Verdicts without a reward, by cause.
 
     Args:
-        limit: share of them, 0 to 1, above which the run stops; it holds from the `LEAST_FOR_FAULT_RATE`th verdict on.
+        limit: share of them, 0 to 1, above which the run stops. It is a share of at least `LEAST_FOR_FAULT_RATE`, as if
+            those still to come were verified, so that the first few decide only if no others could make up for them.
     """
 
     def __init__(self, limit: float) -> None:
@@ -36,8 +38,17 @@ class FaultCount:
             if verdict.reward is None:
                 self._total += 1
                 tally_cause(self._causes, verdict.fault)
-        if self._seen >= LEAST_FOR_FAULT_RATE and self._total / self._seen > self._limit:
-            raise too_many(self._causes, self._seen, self._limit, "the same command continues")
+        if self._total / max(self._seen, LEAST_FOR_FAULT_RATE) > self._limit:
+            raise too_many(self._causes, self._seen, self._limit, THEN_CONTINUE)
+
+    def require_some(self) -> None:
+        """Refuse to go on with verdicts that are all without a reward, however few.
+
+        Raises:
+            TooManyFaults: they are, and the limit allows less.
+        """
+        if self._seen and self._total == self._seen and self._limit < 1:
+            raise too_many(self._causes, self._seen, self._limit, THEN_CONTINUE)
 
 
 def too_many(causes: Mapping[str, int], seen: int, limit: float, then: str) -> TooManyFaults:

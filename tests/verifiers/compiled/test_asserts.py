@@ -61,10 +61,29 @@ def go(text: str) -> list[str]:
         ("assert_eq!(f(1).collect::<HashMap<_, _>>(), x.collect::<HashMap<u8, u8>>());",
          ["f(1).collect::<HashMap<_, _>>() == x.collect::<HashMap<u8, u8>>()"]),
         ("assert_eq![f(1), 2]; assert! { f(2) }", ["f(1) == 2", "f(2) == true"]),
+        ("assert_eq!(f(1), true);", ["f(1) == true"]),
+        ("assert_eq!(f(1) == 2, true);", ["f(1) == 2"]),
+        ("assert_ne!(true, f(1) == 2);", ["f(1) != 2"]),
+        ("assert!((f(1) == 2 && 3 > f(2)) == true);", ["f(1) == 2", "f(2) < 3"]),
+        ("assert!((f(1) == 2 || f(1) == 3) == false);", ["f(1) != 2", "f(1) != 3"]),
     ],
 )  # fmt: skip
 def test_rust_asserts_are_taken_apart(text: str, checks: list[str]) -> None:
     assert rust(text) == checks
+
+
+@pytest.mark.parametrize(
+    ("text", "sign"),
+    [("f(1).is_some()", "!="), ("f(1).is_none()", "=="), ("!f(1).is_some()", "=="), ("f(1).is_some() != true", "==")],
+)
+def test_what_is_asked_of_an_option_does_not_show_in_what_is_computed(text: str, sign: str) -> None:
+    assert rust(f"assert!({text});") == [
+        f"::std::option::Option::map(::std::option::Option::as_ref(&(f(1))), |_| ()) {sign} None"
+    ]
+
+
+def test_only_calls_without_arguments_ask_an_option() -> None:
+    assert rust("assert!(f(1).is_some(2));") == ["f(1).is_some(2) == true"]
 
 
 @pytest.mark.parametrize(
@@ -78,6 +97,8 @@ def test_rust_asserts_are_taken_apart(text: str, checks: list[str]) -> None:
         ("!reflect.DeepEqual([]int{1}, F(1))", ["F(1) != []int{1}"]),
         ("math.Abs(F(1)-0.5) < 1e-9", ["F(1) < 0.5 1e-9"]),
         ("x := F(1)\nassert x ==\n\t3", ["x == 3"]),
+        ("assert (F(1) == 2) == true", ["F(1) == 2"]),
+        ("assert reflect.DeepEqual(F(1), x) == false", ["F(1) != x"]),
     ],
 )
 def test_go_asserts_are_taken_apart(text: str, checks: list[str]) -> None:

@@ -10,6 +10,7 @@ from halo_forge.verifiers.batch import Meter
 from halo_forge.verifiers.compiled.asserts import Check, Test
 from halo_forge.verifiers.compiled.printed_values import Value
 from halo_forge.verifiers.content import CodeLanguage
+from halo_forge.verifiers.source_tokens import Dialect
 
 
 class Build(NamedTuple):
@@ -66,6 +67,11 @@ class Toolchain(Protocol):
     @property
     def content_language(self) -> CodeLanguage:
         """Its name, for the check that a program is not trivial."""
+        ...
+
+    @property
+    def dialect(self) -> Dialect:
+        """Its name, for reading its text."""
         ...
 
     @property

@@ -15,6 +15,7 @@ from halo_forge.verifiers.batch import Meter, ProgramVerifier, Ruling, Unsupport
 from halo_forge.verifiers.compiled.asserts import Check, Test
 from halo_forge.verifiers.compiled.language import Answer, Build, Expected, Toolchain
 from halo_forge.verifiers.compiled.printed_values import Shown, Value, holds, read_report
+from halo_forge.verifiers.compiled.set_up import require_hidden
 from halo_forge.verifiers.content import shortcoming
 from halo_forge.verifiers.extract import extract_code
 from halo_forge.verifiers.program_io import ending, run_cases
@@ -162,6 +163,7 @@ class CompiledVerifier(ProgramVerifier):
         return [(known.get(expected), known.get(tolerance)) for expected, tolerance in sides]
 
     def _require_evaluable(self, setup: str, tests: tuple[Test, ...]) -> None:
+        require_hidden(setup, (check for test in tests for check in test.checks), self._toolchain.dialect)
         texts = dict.fromkeys(
             text for test in tests for check in test.checks for text in (check.expected, check.tolerance) if text
         )

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from halo_forge.verifiers.batch import UnsupportedTests
-from halo_forge.verifiers.compiled.asserts import MIRRORED, Check, Reader, Test
+from halo_forge.verifiers.compiled.asserts import MIRRORED, Check, Comparison, Reader, Test
 from halo_forge.verifiers.source_tokens import bare, source_tokens
 from halo_forge.verifiers.tokens import Token, balanced, closing, joined, solid, split, top_level
 
@@ -37,7 +37,7 @@ def read_go_tests(texts: tuple[str, ...], entry_point: str | None) -> tuple[Test
         UnsupportedTests: a text has no assertion, or one that cannot be taken apart.
     """
     own = frozenset({entry_point.rpartition(".")[2]} if entry_point else ())
-    reader = Reader(own, CONSTANTS, _difference, _equality)
+    reader = Reader(own, CONSTANTS, _difference, _comparison)
     try:
         return tuple(_test(text, reader) for text in texts)
     except ValueError as error:
@@ -109,11 +109,11 @@ def _difference(parts: list[Token]) -> list[Token] | None:
     return None
 
 
-def _equality(parts: list[Token]) -> tuple[list[Token], list[Token], bool] | None:
+def _comparison(parts: list[Token]) -> Comparison | None:
     """Return both sides of a call that compares by content, and whether their types must be the same."""
     outer = list(top_level(parts))
     words = [token.text for _, token in outer]
     if words != DEEP and words not in LOOSE:
         return None
     sides = [bare(side) for side in split(parts[outer[3][0] + 1 : -1], ",")]
-    return (sides[0], sides[1], words == DEEP) if len(sides) == 2 else None
+    return Comparison(sides[0], "==", sides[1], words == DEEP) if len(sides) == 2 else None

@@ -21,6 +21,7 @@ BASIC = {
     "bool", "string", "int", "int8", "int16", "int32", "int64", "uint", "uint8", "uint16", "uint32", "uint64",
     "uintptr", "float32", "float64", "complex64", "complex128", "byte", "rune", "error", "map", "interface",
 }  # fmt: skip
+LINE_DIRECTIVE = re.compile(r"\A(//|/\*)line(?=\s)")
 TYPE_SIGNS = re.compile(r"[\[\]*{}\s\d]*")
 DRIVER = """
 func haloForgeShow[T interface{}](shown T) {
@@ -122,6 +123,14 @@ def in_main(program: str) -> str:
         return program
     parts[found[1]] = Token("name", "main")
     return "".join(token.text for token in parts)
+
+
+def in_place(program: str) -> str:
+    """Return a program without line directives, which would move its errors and findings to other files."""
+    parts = source_tokens(program, "go")
+    return "".join(
+        LINE_DIRECTIVE.sub(r"\1 line", token.text) if token.kind == "space" else token.text for token in parts
+    )
 
 
 def package_name(program: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from halo_forge.verifiers.batch import UnsupportedTests
-from halo_forge.verifiers.compiled.asserts import Check, Reader, Test
+from halo_forge.verifiers.compiled.asserts import Check, Comparison, Reader, Test
 from halo_forge.verifiers.source_tokens import bare, source_tokens
 from halo_forge.verifiers.tokens import Token, balanced, closing, joined, outermost, solid, split, top_level
 
@@ -11,6 +11,10 @@ CONSTANTS = frozenset({"true", "false", "None"})
 MACROS = {f"{prefix}assert{suffix}" for prefix in ("", "debug_") for suffix in ("", "_eq", "_ne")}
 # A program may define macros of these names; the tests mean the standard ones.
 STANDARD_MACROS = {"vec", "matches", "format", "concat", "stringify"}
+# What a method asks of an option or a result, as a comparison with `None`.
+PRESENCE = {"is_some": "!=", "is_none": "==", "is_ok": "!=", "is_err": "=="}
+OPTION = "::std::option::Option"
+RESULT = "::std::result::Result"
 
 
 def read_rust_tests(texts: tuple[str, ...], entry_point: str | None) -> tuple[Test, ...]:
@@ -25,7 +29,7 @@ def read_rust_tests(texts: tuple[str, ...], entry_point: str | None) -> tuple[Te
     """
     own = frozenset({entry_point.rpartition("::")[2]} if entry_point else ())
     try:
-        return tuple(_test(text, Reader(own, CONSTANTS, _difference)) for text in texts)
+        return tuple(_test(text, Reader(own, CONSTANTS, _difference, _presence)) for text in texts)
     except ValueError as error:
         raise UnsupportedTests(f"{error} in `{' '.join(texts)}`") from error
 
@@ -56,7 +60,7 @@ def _asserted(statement: list[Token], text: str, reader: Reader) -> list[Check]:
         return reader.checks(arguments[0], text)
     if len(arguments) < 2:
         raise UnsupportedTests(f"`{text}` compares one value")
-    return [reader.equal(arguments[0], arguments[1], text, sign="==" if macro == "assert_eq" else "!=")]
+    return reader.equalities(arguments[0], arguments[1], text, sign="==" if macro == "assert_eq" else "!=")
 
 
 def _arguments(parts: list[Token]) -> list[list[Token]]:
@@ -81,6 +85,24 @@ def _difference(parts: list[Token]) -> list[Token] | None:
     if len(texts) == 4 and texts[0] in {"f64", "f32"} and texts[1:] == ["::", "abs", "("]:
         return bare(parts[outer[3][0] :])
     return None
+
+
+def _presence(parts: list[Token]) -> Comparison | None:
+    """Return `x.is_some()` as what is in `x`, without its content, compared with `None`; likewise for results.
+
+    What the program prints then does not depend on what is asked, and the asking is not left to a type of its own.
+    """
+    outer = list(top_level(parts))
+    if len(outer) < 4 or [token.text for _, token in outer[-3:]][::2] != [".", "("]:
+        return None
+    (dot, _), (_, method), (opening, _) = outer[-3:]
+    if method.text not in PRESENCE or solid(parts[opening + 1 : -1]):
+        return None
+    value = joined(parts[:dot])
+    optional = method.text in ("is_some", "is_none")
+    shown = f"{OPTION}::as_ref(&({value}))" if optional else f"{RESULT}::ok({RESULT}::as_ref(&({value})))"
+    left = source_tokens(f"{OPTION}::map({shown}, |_| ())", "rust")
+    return Comparison(left, PRESENCE[method.text], source_tokens("None", "rust"))
 
 
 def _with_next(parts: list[Token]) -> list[tuple[Token, str]]:

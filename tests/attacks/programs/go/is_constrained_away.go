@@ -1,0 +1,7 @@
+// is excluded from every build
+//go:build ignore
+// +build ignore
+
+package main
+
+{WRONG}

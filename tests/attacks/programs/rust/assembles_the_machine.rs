@@ -1,0 +1,3 @@
+// includes a device without end in assembly
+std::arch::global_asm!(".incbin \"/dev/zero\"");
+{WRONG}
