@@ -33,6 +33,7 @@ class HubServer:
         url: value for HF_ENDPOINT.
         gated: repositories whose files need `token`.
         token: what a client must send for them.
+        branches: revisions besides `main` that name the newest commit.
         requests: "METHOD path" of all that was asked for.
     """
 
@@ -40,6 +41,7 @@ class HubServer:
     url: str = ""
     gated: set[str] = field(default_factory=set)
     token: str = "hf_made_up"
+    branches: set[str] = field(default_factory=set)
     requests: list[str] = field(default_factory=list)
 
     def environment(self, home: Path) -> dict[str, str]:
@@ -115,8 +117,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _describe(self, folder: Path, repo: str, verb: str | None, rest: str) -> None:
         sha = self.served.revision(folder)
-        wanted, _, below = rest.partition("/")
-        if verb is not None and wanted not in ("main", sha):
+        known = {"main", sha, *self.served.branches}
+        wanted = next((name for name in known if rest == name or rest.startswith(f"{name}/")), "")
+        below = rest.removeprefix(wanted).removeprefix("/")
+        if verb is not None and not wanted:
             return self._refuse(HTTPStatus.NOT_FOUND, "RevisionNotFound")
         if verb == "tree":
             if not (folder / below).is_dir():
@@ -129,7 +133,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _send_file(self, folder: Path, revision: str, name: str) -> None:
         sha = self.served.revision(folder)
         path = folder / name
-        if revision not in ("main", sha):
+        if revision not in {"main", sha, *self.served.branches}:
             return self._refuse(HTTPStatus.NOT_FOUND, "RevisionNotFound")
         if not path.is_file():
             return self._refuse(HTTPStatus.NOT_FOUND, "EntryNotFound", {"X-Repo-Commit": sha})

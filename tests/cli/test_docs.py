@@ -81,3 +81,17 @@ def test_rows_that_the_docs_show_can_be_read(tmp_path: Path) -> None:
         file.write_text(block, encoding="utf-8")
         load_rows = load_conversations if "completion" in block else load_prompts
         assert load_rows(file)
+
+
+def test_the_table_of_datasets_is_the_catalogue() -> None:
+    from halo_forge.cli.datasets import described_size
+    from halo_forge.data.catalog import all_datasets
+
+    lines = ["| name | domain | use | rows | download | licence | gated | on the Hub |", "| --- " * 8 + "|"]
+    for found in all_datasets():
+        cells = [f"`{found.name}`", found.domain, ", ".join([found.use, *found.also])]
+        cells += [f"{found.rows:,}" if found.rows else "–", described_size(found.size_mb), found.licence]
+        cells += ["yes" if found.gated else "no", found.hub_id or "(local folder)"]
+        lines.append(f"| {' | '.join(cells)} |")
+    page = (ROOT / "docs" / "datasets.md").read_text(encoding="utf-8")
+    assert "\n".join(lines) in page

@@ -31,7 +31,7 @@ def test_a_file_written_before_reads_as_it_did() -> None:
 
 
 def test_parts_calls_and_tools_survive_a_file(write_rows: Callable[..., Path]) -> None:
-    image = MediaPart(kind="image", path="rows.media/a.png", sha256="ab")
+    image = MediaPart(kind="image", path="/rows.media/a.png", sha256="ab")
     asked = Message(role="user", content=(image, TextPart(text="What is "), TextPart(text="this?")))
     call = ToolCall(name="look", arguments={"at": [1, 2.5, None], "deep": {"x": True}})
     prompt = Prompt(

@@ -51,7 +51,7 @@ def show_datasets(found: Sequence[Dataset], *, as_json: bool = False) -> None:
             dataset.domain,
             ", ".join([dataset.use, *dataset.also]),
             f"{dataset.rows:,}" if dataset.rows else NONE,
-            _size(dataset.size_mb),
+            described_size(dataset.size_mb),
             dataset.licence,
             "yes" if dataset.gated else "no",
             dataset.hub_id or "(local folder)",
@@ -68,7 +68,8 @@ def _described(dataset: Dataset) -> dict[str, object]:
     return {**plain, "uses": [dataset.use, *dataset.also], "splits": list(dataset.splits), "media": dict(dataset.media)}
 
 
-def _size(megabytes: int) -> str:
+def described_size(megabytes: int) -> str:
+    """Write a download's size."""
     if not megabytes:
         return NONE
     return f"{megabytes} MB" if megabytes < 1000 else f"{megabytes / 1000:.1f} GB"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -17,6 +18,7 @@ from halo_forge.config.shared import SECTIONS
 
 # Flags are padded to the widest column click gives them, so that all sections line up.
 FLAGS_WIDTH = 30
+COMPARISONS = ("<", ">", "!=")
 
 
 class CommaSeparated(click.ParamType[Any]):
@@ -33,7 +35,7 @@ class CommaSeparated(click.ParamType[Any]):
 
 
 class KeyValue(click.ParamType[Any]):
-    """One entry of a mapping, `key=value`, with the value read as YAML."""
+    """One entry of a mapping, `key=value`, the value read as YAML; comparisons such as `>=3` and dates stay text."""
 
     name = "key=value"
 
@@ -42,8 +44,11 @@ class KeyValue(click.ParamType[Any]):
         key, equals, text = value.partition("=")
         if not equals or not key.strip():
             self.fail(f"'{value}' is not of the form key=value", param, ctx)
+        if text.startswith(COMPARISONS):
+            return key.strip(), text
         try:
-            return key.strip(), yaml.safe_load(text)
+            value = yaml.safe_load(text)
+            return key.strip(), text.strip() if isinstance(value, date) else value
         except yaml.YAMLError:
             self.fail(f"the value of '{key}' is not valid YAML: {text}", param, ctx)
 

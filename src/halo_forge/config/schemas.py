@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from halo_forge.config.benchmark import BenchmarkEvalConfig, BenchmarkFullConfig, BenchmarkRunConfig
-from halo_forge.config.curate import DecontaminateConfig, DedupConfig, SplitConfig, ValidateConfig
 from halo_forge.config.demo import DemoConfig
 from halo_forge.config.generate import GenerateConfig
 from halo_forge.config.options import CommandConfig
+from halo_forge.config.prepare import PrepareConfig
 from halo_forge.config.raft import RaftTrainConfig
 from halo_forge.config.serve import ServeConfig
 from halo_forge.config.sft import SftTrainConfig
 from halo_forge.config.verify import VerifyConfig
 
 SCHEMAS: dict[str, type[CommandConfig]] = {
-    "data validate": ValidateConfig,
-    "data dedup": DedupConfig,
-    "data decontaminate": DecontaminateConfig,
-    "data split": SplitConfig,
+    "data prepare": PrepareConfig,
     "sft train": SftTrainConfig,
     "raft train": RaftTrainConfig,
     "benchmark run": BenchmarkRunConfig,

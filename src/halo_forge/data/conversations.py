@@ -13,9 +13,10 @@ from halo_forge.data.chatml import parse_chatml
 from halo_forge.data.draw import draw
 from halo_forge.data.fields import has, id_field, known_keys, text_field
 from halo_forge.data.hygiene import clean_row
-from halo_forge.data.jsonl import JsonObject, Row, parse_rows
+from halo_forge.data.jsonl import JsonObject, Row
 from halo_forge.data.messages import has_turn, holds_control_token, make_message, messages_field, turns_field
-from halo_forge.data.parts import read_tools
+from halo_forge.data.parts import anchored, read_tools
+from halo_forge.data.source import parse_rows
 
 NO_QUESTION = "without text of the user"
 NO_ANSWER = "without text of the assistant"
@@ -41,7 +42,7 @@ class Loaded(NamedTuple):
 
 
 def load_conversations(path: Path, *, max_samples: int | None = None, seed: int = 0) -> Loaded:
-    """Read supervised rows from a JSONL file; rows of different forms may be mixed.
+    """Read supervised rows from a file of any format; rows of different forms may be mixed.
 
     The forms, first match: `messages`; `prompt` and `completion` (texts, or lists of messages); `instruction`, `input`
     and `output`, as in Alpaca; `text` in ChatML. `id` names a row, else `line-N`. A row in which nobody asks or the
@@ -58,7 +59,7 @@ def load_conversations(path: Path, *, max_samples: int | None = None, seed: int 
     def read(row: Row) -> Conversation:
         cleaned = clean_row(row.values)
         mended.update(cleaned.mended)
-        return read_conversation(Row(row.line, cleaned.values))
+        return anchored(read_conversation(Row(row.line, cleaned.values)), path.parent)
 
     rows = (conversation for _, conversation in parse_rows(path, read))
     loaded = select_conversations(rows, str(path), max_samples, seed)
@@ -126,7 +127,7 @@ def _read_messages(values: JsonObject) -> tuple[Message, ...]:
 
 
 def why_unusable(messages: Sequence[Message]) -> str | None:
-    """Return why nothing can be learnt from turns, or None."""
+    """Say in the words of a count why nothing can be learnt from a conversation; None where something can."""
     if not has_turn(messages, "assistant"):
         return NO_ANSWER
     return None if has_turn(messages, "user") else NO_QUESTION

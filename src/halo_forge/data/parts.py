@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
 
 from pydantic import JsonValue
 
 from halo_forge.core.errors import DataError
-from halo_forge.core.types import MediaPart, Part, TextPart, ToolCall
+from halo_forge.core.types import Conversation, MediaPart, Part, Prompt, TextPart, ToolCall
 from halo_forge.data.fields import shortened
 from halo_forge.data.jsonl import JsonObject, json_type
 
 KINDS = ("image", "audio")
+R = TypeVar("R", Prompt, Conversation)
 
 
 def read_content(value: JsonValue, where: str) -> str | tuple[Part, ...]:
@@ -75,6 +79,28 @@ def parse_json(text: str, where: str) -> JsonValue:
     except (ValueError, RecursionError) as error:
         raise DataError(f"{where!r} is not JSON ({error}): {shortened(text)}") from error
     return value
+
+
+def anchored(row: R, folder: Path) -> R:
+    """Return a row whose media are named by absolute paths, given the folder of its file."""
+    return _with_media(row, lambda part: part.model_copy(update={"path": str((folder / part.path).resolve())}))
+
+
+def without_places(row: R) -> R:
+    """Return a row whose media are named by their hashes alone, where those are known."""
+    return _with_media(row, lambda part: part.model_copy(update={"path": ""}) if part.sha256 else part)
+
+
+def _with_media(row: R, change: Callable[[MediaPart], MediaPart]) -> R:
+    if not any(message.media for message in row.messages):
+        return row
+    messages = []
+    for message in row.messages:
+        if message.media and not isinstance(message.content, str):
+            parts = tuple(change(part) if isinstance(part, MediaPart) else part for part in message.content)
+            message = message.model_copy(update={"content": parts})
+        messages.append(message)
+    return row.model_copy(update={"messages": tuple(messages)})
 
 
 def _part(item: JsonValue, where: str) -> Part:

@@ -11,16 +11,17 @@ from halo_forge.core.errors import DataError
 from halo_forge.core.types import Message, Prompt
 from halo_forge.data.draw import draw
 from halo_forge.data.fields import has, id_field, known_keys, shortened, text_field
-from halo_forge.data.jsonl import Row, parse_rows
+from halo_forge.data.jsonl import Row
 from halo_forge.data.messages import make_message, turns_field
-from halo_forge.data.parts import read_tools
+from halo_forge.data.parts import anchored, read_tools, without_places
 from halo_forge.data.references import read_task
+from halo_forge.data.source import parse_rows
 
 
 def load_prompts(
     path: Path, *, max_prompts: int | None = None, seed: int = 0, system_prompt: str | None = None
 ) -> list[Prompt]:
-    """Read prompts from a JSONL file.
+    """Read prompts from a file of any format.
 
     A row holds `prompt` (a text, or a list of messages) or `messages`, which end with the user's turn. `id`, else
     `task_id`, names it, else `line-N`; `group` labels it. Its ground truth is recognised by columns: HumanEval's,
@@ -40,7 +41,7 @@ def load_prompts(
             earlier = first_use[prompt.id]
             raise DataError(f"{path}, line {line}: id {shortened(prompt.id)} is that of line {earlier} already")
         first_use[prompt.id] = line
-        prompts.append(prompt)
+        prompts.append(anchored(prompt, path.parent))
     return [_with_system(prompt, system_prompt) for prompt in draw(prompts, max_prompts, seed)]
 
 
@@ -74,8 +75,8 @@ def read_prompt(row: Row) -> Prompt:
 def prompts_hash(prompts: Iterable[Prompt]) -> str:
     """Hash what a benchmark result depends on: ids, messages and references, in whatever order.
 
-    Groups are labels and do not count. A field at its default does not count either, so that a field which a later
-    version adds leaves the hash of today's files as it is.
+    Groups are labels and do not count, and media count by their content and not by where they lie. A field at its
+    default does not count either, so that a field which a later version adds leaves the hash of today's files as it is.
 
     Returns:
         64 hexadecimal digits.
@@ -85,7 +86,8 @@ def prompts_hash(prompts: Iterable[Prompt]) -> str:
 
 
 def _canonical(prompt: Prompt) -> str:
-    return dumps(prompt.model_dump(mode="json", exclude={"group"}, exclude_defaults=True), sort_keys=True)
+    content = without_places(prompt).model_dump(mode="json", exclude={"group"}, exclude_defaults=True)
+    return dumps(content, sort_keys=True)
 
 
 def _with_system(prompt: Prompt, system_prompt: str | None) -> Prompt:

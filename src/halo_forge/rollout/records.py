@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
-from halo_forge.core.folders import sync_folder
+from halo_forge.core.files import write_atomically as write_atomically
 from halo_forge.core.types import Record, Rollout
 
 R = TypeVar("R", bound=Record)
@@ -29,17 +29,6 @@ def append_records(path: Path, records: Iterable[Record]) -> None:
         file.write(b"".join(record.model_dump_json().encode() + b"\n" for record in records))
         file.flush()
         os.fsync(file.fileno())
-
-
-def write_atomically(path: Path, content: str) -> None:
-    """Write a file so that it is either the old one or the new one, whole."""
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("w", encoding="utf-8") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
-    sync_folder(path.parent)
 
 
 def read_rollouts(path: Path) -> list[Rollout]:

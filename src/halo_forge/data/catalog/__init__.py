@@ -64,6 +64,7 @@ class Dataset:
         revision: the commit or branch, where it must not be the newest.
         size_mb: download of the default split, MB; 0 where nobody knows.
         test_split: the split for benchmarks, where it is another.
+        every_column: whether `convert` may read any column, so that none can be left out when a file is read.
         note: what a user should know, such as which test sets it must not be trained beside.
     """
 
@@ -86,6 +87,7 @@ class Dataset:
     revision: str | None = None
     size_mb: int = 0
     test_split: str | None = None
+    every_column: bool = False
     note: str = ""
 
     @property

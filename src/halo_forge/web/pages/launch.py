@@ -43,11 +43,10 @@ TITLES = {
     "benchmark eval": "Benchmark by name",
     "benchmark full": "Course of a RAFT run",
     "verify": "Verdicts on a file of completions",
-    "serve": "Serve a model to a run",
     "demo": "Demo",
 }
 GROUPS = {
-    "Training": ("sft train", "raft train", "demo", "serve"),
+    "Training": ("sft train", "raft train", "demo"),
     "Benchmark": ("benchmark run", "benchmark full", "benchmark eval", "verify"),
 }
 

@@ -1,0 +1,165 @@
+"""Images and audio of rows, checked and stored by the hash of their bytes in `FILE.media`.
+
+A file that cannot be decoded, or whose size would break what reads it later, is bad: its row is left out with a count.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import warnings
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Literal
+
+from halo_forge.core.errors import EnvironmentFault
+from halo_forge.data.jsonl import JsonObject
+
+SUFFIX = ".media"
+MOST_BYTES = 256 << 20
+SMALLEST_SIDE, LARGEST_SIDE, MOST_PIXELS = 2, 20_000, 100_000_000
+SHORTEST_S, LONGEST_S = 0.01, 3600.0
+NAME = re.compile(rb"\b[0-9a-f]{64}\.[a-z0-9]+\b")
+BLOCK_FRAMES = 1 << 18
+IMAGE_ENDINGS = {"PNG": "png", "JPEG": "jpg", "WEBP": "webp", "GIF": "gif", "BMP": "bmp", "TIFF": "tiff", "MPO": "jpg"}
+AUDIO_ENDINGS = {
+    "FLAC": "flac",
+    "WAV": "wav",
+    "WAVEX": "wav",
+    "OGG": "ogg",
+    "MP3": "mp3",
+    "MPEG": "mp3",
+    "AIFF": "aiff",
+}
+
+
+class BadMedia(Exception):
+    """An image or audio that cannot be used; the text is the reason, in words that fit behind a count."""
+
+
+class MediaStore:
+    """The media of one file of rows.
+
+    Args:
+        output: the file of rows; media go to the folder beside it.
+        root: where files that rows name are looked for; such files stay where they are.
+    """
+
+    def __init__(self, output: Path, root: Path | None = None) -> None:
+        self.folder = output.with_name(output.name + SUFFIX)
+        self._root = None if root is None else root.resolve()
+
+    def store(self, kind: Literal["image", "audio"], value: Any) -> JsonObject:
+        """Check one image or piece of audio and keep it.
+
+        Args:
+            value: its bytes, `{"bytes": …, "path": …}`, or the name of a file below the root.
+
+        Returns:
+            `{"kind", "path", "sha256"}`, with a path relative to the folder of the rows, or absolute for files that
+            stay where they are.
+
+        Raises:
+            BadMedia: it cannot be used.
+            EnvironmentFault: the library that decodes it is missing.
+        """
+        held = value.get("bytes") if isinstance(value, dict) else value
+        named = value.get("path") if isinstance(value, dict) else value
+        if isinstance(held, bytes):
+            ending, digest = _inspected(kind, held), sha256(held).hexdigest()
+            return {"kind": kind, "path": self._keep(held, f"{digest}.{ending}"), "sha256": digest}
+        if not isinstance(named, str) or not named:
+            raise BadMedia(f"without {kind}")
+        path = self._find(kind, named)
+        content = path.read_bytes()
+        _inspected(kind, content)
+        return {"kind": kind, "path": str(path), "sha256": sha256(content).hexdigest()}
+
+    def count(self) -> int:
+        """Return how many files there are."""
+        return sum(1 for _ in self.folder.iterdir()) if self.folder.is_dir() else 0
+
+    def keep_only(self, rows: Path) -> None:
+        """Remove the files that no line of `rows` names."""
+        if not self.folder.is_dir():
+            return
+        with rows.open("rb") as lines:
+            named = {name for line in lines for name in NAME.findall(line)}
+        for path in self.folder.iterdir():
+            if path.name.encode() not in named:
+                path.unlink()
+
+    def _keep(self, content: bytes, name: str) -> str:
+        path = self.folder / name
+        if not (path.exists() and path.stat().st_size == len(content)):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            partial = path.with_name(name + ".partial")
+            partial.write_bytes(content)
+            partial.replace(path)
+        return f"{self.folder.name}/{name}"
+
+    def _find(self, kind: str, name: str) -> Path:
+        if "://" in name:
+            raise BadMedia(f"with an address instead of an {kind}")
+        if self._root is None:
+            raise BadMedia(f"whose {kind} is a file that --media-root does not name")
+        for path in (self._root / name, self._root / "clips" / name):
+            found = path.resolve()
+            if found.is_relative_to(self._root) and found.is_file():
+                if found.stat().st_size > MOST_BYTES:
+                    raise BadMedia(f"with an {kind} of more than {MOST_BYTES >> 20} MiB")
+                return found
+        raise BadMedia(f"whose {kind} file is not in --media-root")
+
+
+def _inspected(kind: str, content: bytes) -> str:
+    """Decode media as a whole and return the ending of its format."""
+    if not content:
+        raise BadMedia(f"with empty {kind}")
+    if len(content) > MOST_BYTES:
+        raise BadMedia(f"with an {kind} of more than {MOST_BYTES >> 20} MiB")
+    return _image(content) if kind == "image" else _audio(content)
+
+
+def _image(content: bytes) -> str:
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a picture of many pixels is refused below, by its own limit
+            with Image.open(io.BytesIO(content)) as image:
+                width, height = image.size
+                if min(width, height) < SMALLEST_SIDE:
+                    raise BadMedia(f"with an image of less than {SMALLEST_SIDE} pixels a side")
+                if max(width, height) > LARGEST_SIDE or width * height > MOST_PIXELS:
+                    raise BadMedia(f"with an image of more than {LARGEST_SIDE:,} pixels a side, or too many in all")
+                ending = IMAGE_ENDINGS.get(str(image.format))
+                if ending is None:
+                    raise BadMedia("with an image in a format that is not known")
+                image.load()
+    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError, SyntaxError, EOFError) as error:
+        raise BadMedia("with a broken image") from error
+    return ending
+
+
+def _audio(content: bytes) -> str:
+    try:
+        import soundfile
+    except (ImportError, OSError) as error:
+        raise EnvironmentFault(
+            f"audio needs the soundfile library ({error}): pip install 'halo-forge[audio]'"
+        ) from error
+    try:
+        with soundfile.SoundFile(io.BytesIO(content)) as sound:
+            ending = AUDIO_ENDINGS.get(str(sound.format))
+            seconds = sound.frames / sound.samplerate
+            if ending is None:
+                raise BadMedia("with audio in a format that is not known")
+            if not SHORTEST_S <= seconds <= LONGEST_S:
+                raise BadMedia(f"with audio shorter than {SHORTEST_S:g} s or longer than {LONGEST_S:g} s")
+            frames = sum(len(block) for block in sound.blocks(BLOCK_FRAMES))
+    except (soundfile.SoundFileError, RuntimeError, ValueError, TypeError) as error:
+        raise BadMedia("with broken audio") from error
+    if frames < SHORTEST_S * sound.samplerate:
+        raise BadMedia("with broken audio")
+    return ending
