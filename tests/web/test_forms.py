@@ -34,8 +34,9 @@ def test_a_form_has_the_fields_and_flags_of_the_command(command: str) -> None:
 
 def test_fields_say_range_unit_default_and_choices() -> None:
     inputs = {one.key: one for section in sections(RAFT) for one in section.inputs}
-    assert inputs["holdout_fraction"].limits == "at least 0, at most 0.5"
-    assert inputs["keep_fraction"].limits == "above 0, at most 1"
+    assert inputs["samples_per_prompt"].limits == "at least 1" and inputs["top_k"].limits == "at least 0"
+    assert inputs["lora_dropout"].limits == "at least 0, below 1"
+    assert "0 to 0.5" in inputs["holdout_fraction"].help and not inputs["holdout_fraction"].limits
     assert inputs["stall_timeout_s"].unit == "seconds" and inputs["max_new_tokens"].unit == "tokens"
     assert inputs["temperature"].default == "0.7" and inputs["cache"].default == "yes"
     assert inputs["tuning"].choices == ("lora", "full", "qlora")

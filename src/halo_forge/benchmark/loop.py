@@ -22,6 +22,7 @@ from halo_forge.rollout.checking import Checker, open_checker
 from halo_forge.rollout.collect import Collected, CollectPlan, collect
 from halo_forge.rollout.metrics import Metrics, measure
 from halo_forge.rollout.records import write_atomically
+from halo_forge.runs.contamination import contamination_of
 from halo_forge.runs.launch import InputFile, Judge, hash_file, model_inputs
 from halo_forge.runs.plan import Plan
 from halo_forge.runs.run_dir import SUMMARY_FILE, Run, check_output, is_complete, open_run
@@ -128,6 +129,7 @@ def _measure(
         greedy=_figures(decoded, config) if decoded else None,
         groups=groups,
         reuse=checker.reuse,
+        contamination=contamination_of(config.model, prompts_hash(load_prompts(config.prompts))),
         tokens_per_s=timing.tokens / timing.generate_s if timing.generate_s else None,
         wall_s=time.perf_counter() - begun,
     )

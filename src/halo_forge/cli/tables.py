@@ -130,6 +130,7 @@ def show_benchmark(summary: BenchmarkSummary, console: Console) -> None:
         _show_left_out(name, metrics, console)
     if summary.reuse is not None:
         write_line(console, f"Verdicts: {origin(summary.reuse)}.")
+    write_line(console, f"Contamination {summary.contamination}.")
     speed = "" if summary.tokens_per_s is None else f" at {number(round(summary.tokens_per_s))} tokens/s"
     write_line(
         console, f"Took {duration(summary.wall_s)}{speed}. Prompts {summary.prompts_hash[:12]}, seed {summary.seed}."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from halo_forge.config.benchmark import BenchmarkEvalConfig, BenchmarkFullConfig, BenchmarkRunConfig
+from halo_forge.config.curate import DecontaminateConfig, DedupConfig, SplitConfig, ValidateConfig
 from halo_forge.config.demo import DemoConfig
 from halo_forge.config.generate import GenerateConfig
 from halo_forge.config.options import CommandConfig
@@ -14,6 +15,10 @@ from halo_forge.config.verify import VerifyConfig
 
 SCHEMAS: dict[str, type[CommandConfig]] = {
     "data prepare": PrepareConfig,
+    "data validate": ValidateConfig,
+    "data dedup": DedupConfig,
+    "data decontaminate": DecontaminateConfig,
+    "data split": SplitConfig,
     "sft train": SftTrainConfig,
     "raft train": RaftTrainConfig,
     "benchmark run": BenchmarkRunConfig,

@@ -127,7 +127,7 @@ def _read_messages(values: JsonObject) -> tuple[Message, ...]:
 
 
 def why_unusable(messages: Sequence[Message]) -> str | None:
-    """Say in the words of a count why nothing can be learnt from a conversation; None where something can."""
+    """Return why nothing can be learnt from turns, or None."""
     if not has_turn(messages, "assistant"):
         return NO_ANSWER
     return None if has_turn(messages, "user") else NO_QUESTION

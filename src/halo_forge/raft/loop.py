@@ -32,6 +32,7 @@ from halo_forge.rollout.checking import Checker
 from halo_forge.rollout.metrics import by_prompt, pass_values
 from halo_forge.rollout.records import append_records, read_records, write_atomically
 from halo_forge.rollout.rollout_file import RolloutFile
+from halo_forge.runs.contamination import overlap_notices
 from halo_forge.runs.launch import InputFile, LaunchContext, hash_file, model_inputs
 from halo_forge.runs.plan import Plan
 from halo_forge.runs.run_dir import (
@@ -73,7 +74,7 @@ def train_raft(
         open_run("raft", loaded, config.output, work.inputs, judge=checkers.judge, listeners=listeners) as run,
     ):
         run.write_prompts([*split.train, *split.holdout])
-        for notice in _notices(config, split, overlong):
+        for notice in [*_notices(config, split, overlong), *overlap_notices(work.inputs)]:
             run.events.notice(notice)
         ran = _run_cycles(run, config, split, work.start, checkers, engine_factory or open_engine)
         return _publish(run, config, split, work.start, checkers.main, ran)

@@ -109,6 +109,7 @@ class BenchmarkSummary(Record):
         groups: the same two for each group of prompts, where the prompts name groups.
         prompts_hash: hash of the prompts measured; results on different prompts are not comparable.
         reuse: where the verdicts came from, as far as the last attempt judged them.
+        contamination: whether what the model was trained on was compared with these prompts, in words.
     """
 
     kind: Literal["benchmark"] = "benchmark"
@@ -124,6 +125,7 @@ class BenchmarkSummary(Record):
     greedy: Metrics | None = None
     groups: dict[str, tuple[Metrics, Metrics | None]] = {}
     reuse: Reuse | None = None
+    contamination: str = "not checked"
     tokens_per_s: float | None
     wall_s: float
 

@@ -16,6 +16,7 @@ from halo_forge.data import load_conversations
 from halo_forge.models.check import check_model
 from halo_forge.models.resolve import ModelRef, resolve_model
 from halo_forge.rollout.records import write_atomically
+from halo_forge.runs.contamination import overlap_notices
 from halo_forge.runs.launch import InputFile, hash_file, model_inputs
 from halo_forge.runs.plan import Plan
 from halo_forge.runs.run_dir import SUMMARY_FILE, Run, check_output, is_complete, open_run, read_checkpoint
@@ -54,6 +55,8 @@ def train_sft(loaded: Loaded[SftTrainConfig], listeners: tuple[Listener, ...] = 
     with open_run("sft", loaded, config.output, source.inputs, listeners=listeners) as run:
         if fit is not None and fit.advice:
             run.events.notice(f"training may not fit into memory: {fit.text}; {fit.advice}")
+        for said in overlap_notices(source.inputs):
+            run.events.notice(said)
         return _train(run, config, start, source)
 
 

@@ -32,6 +32,7 @@ UNITS = {
 # An entry point's group, for settings whose values are names of plugins.
 SUGGESTED = {"verifier": VERIFIERS, "dataset": DATASETS}
 WHOLE_FORM = ""
+RANGE_SAID = re.compile(r"\d to [\d.]+")
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Input:
     Args:
         key: the setting.
         flag: its flag; None for a setting that only a file can hold.
-        limits: the range in words, such as `0 to 1`.
+        limits: the range in words, unless the help says it.
         default: what holds when the field is left empty, in words.
         suggestions: an entry point's group whose names are offered.
     """
@@ -191,7 +192,7 @@ def _input(key: str, field: FieldInfo) -> Input:
         required=field.is_required(),
         choices=tuple(str(choice) for choice in get_args(annotation)) if kind == "choice" else (),
         unit=next((unit for ending, unit in UNITS.items() if key.endswith(ending)), ""),
-        limits=_limits(field),
+        limits="" if RANGE_SAID.search(str(field.description)) else _limits(field),
         default="" if field.is_required() else _shown(field.default),
         suggestions=SUGGESTED.get(key, ""),
     )

@@ -57,7 +57,7 @@ class Site:
             "visible": visible,
             "quote": lambda text: quote(str(text), safe=""),
         }
-        self.templates.globals |= {"count": count, "navigation": NAVIGATION, "version": __version__}
+        self.templates.globals |= {"count": count, "here": here, "navigation": NAVIGATION, "version": __version__}
 
     def page(self, request: Request, template: str, status: int = 200, **context: object) -> HTMLResponse:
         """Draw a page."""
@@ -65,6 +65,15 @@ class Site:
             csrf=request.scope["csrf"], path=request.url.path, root=self.settings.runs_root, **context
         )
         return HTMLResponse(text, status)
+
+
+def here(path: str) -> str:
+    """The page of the navigation that an address belongs to, or ""."""
+    first = "/" + path.split("/")[1]
+    if first == "/new":
+        measuring = path.startswith(("/new/benchmark", "/new/verify"))
+        return "/benchmark" if measuring else "/train"
+    return "/results" if first in ("/runs", "/compare") else first
 
 
 def site_of(request: Request) -> Site:

@@ -43,10 +43,11 @@ TITLES = {
     "benchmark eval": "Benchmark by name",
     "benchmark full": "Course of a RAFT run",
     "verify": "Verdicts on a file of completions",
+    "serve": "Serve a model to a run",
     "demo": "Demo",
 }
 GROUPS = {
-    "Training": ("sft train", "raft train", "demo"),
+    "Training": ("sft train", "raft train", "demo", "serve"),
     "Benchmark": ("benchmark run", "benchmark full", "benchmark eval", "verify"),
 }
 
