@@ -223,10 +223,11 @@ def main() -> None:
         path = options.file or Path(folder) / "rows.jsonl"
         if options.file is None:
             make_rows(path, options.rows)
-        found = {
-            step: {way: measure(way, step, path, options.against) for way in options.ways.split(",")}
-            for step in options.steps.split(",")
-        }
+        found: dict[str, dict[str, Any]] = {}
+        for step in options.steps.split(","):
+            for way in options.ways.split(","):
+                found.setdefault(step, {})[way] = measure(way, step, path, options.against)
+                print(step, way, found[step][way], file=sys.stderr, flush=True)
         content = {"machine": platform.processor() or platform.machine(), "cores": os.cpu_count(), "steps": found}
     text = json.dumps(content, indent=2)
     print(text)
