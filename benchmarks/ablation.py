@@ -6,7 +6,7 @@
 Every arm starts from the model after SFT of a finished demo (`make results`), with the same prompts, seed, number of
 cycles and of samples; its final model then answers the demo's test prompts. `plain` is the selection that most such
 loops have: everything above the threshold, the best half by reward over all prompts, duplicates and all, each cycle
-trained on what it kept. Finished runs are not run again. Prints JSON; a unit of the pooled figures is (seed, prompt).
+trained on what it kept; its epochs are chosen so that it takes about as many optimiser steps as the recipe. Finished runs are not run again. Prints JSON; a unit of the pooled figures is (seed, prompt).
 """
 
 from __future__ import annotations
@@ -51,20 +51,23 @@ PLAIN = {
     "reward_threshold": 0.5,
     "keep_fraction": 0.5,
     "accumulate": False,
+    "epochs": 3,
 }
-ONE_POLICY = {"accumulate": False}  # what is compared with the policy that drew must be its own
+UNCAPPED = {"max_kept_per_prompt": 8, "max_kept_if_solved": 8}
+OWN_SAMPLES = {"accumulate": False}  # an objective that compares with the policy that drew takes no others
 ARMS = {
     "full": Arm("the demo's recipe", {}),
-    BASELINE: Arm("plain: threshold 0.5, best half by reward", PLAIN),
+    BASELINE: Arm("plain: threshold 0.5, best half by reward, 3 epochs", PLAIN),
     "plain-tests": Arm("plain, threshold 1.0", {**PLAIN, "reward_threshold": 1.0}),
-    "threshold": Arm("threshold 0.5 instead of 1.0", {"reward_threshold": 0.5}),
-    "duplicates": Arm("duplicates kept", {"keep_duplicates": True, "max_kept_per_prompt": 8, "max_kept_if_solved": 8}),
-    "uncapped": Arm("no cap a prompt", {"max_kept_per_prompt": 8, "max_kept_if_solved": 8}),
-    "forgetful": Arm("each cycle trained on its own samples only", {"accumulate": False}),
-    "base": Arm("each cycle started from the SFT model", {"start_from": "base"}),
-    "raft++": Arm("objective raft++", {**ONE_POLICY, "objective": "raft++"}),
-    "reinforce-rej": Arm("objective reinforce-rej", {**ONE_POLICY, "objective": "reinforce-rej"}),
-    "grpo": Arm("objective grpo", {**ONE_POLICY, "objective": "grpo"}),
+    "plain-longer": Arm("plain, 8 epochs", {**PLAIN, "epochs": 8}),
+    "threshold": Arm("recipe with threshold 0.5", {"reward_threshold": 0.5}),
+    "duplicates": Arm("recipe with duplicates, no caps, 1 epoch", {**UNCAPPED, "keep_duplicates": True, "epochs": 1}),
+    "uncapped": Arm("recipe without caps", UNCAPPED),
+    "forgetful": Arm("recipe, each cycle on its own samples only", OWN_SAMPLES),
+    "base": Arm("recipe, each cycle from the SFT model", {"start_from": "base"}),
+    "raft++": Arm("raft++, own samples", {**OWN_SAMPLES, "objective": "raft++"}),
+    "reinforce-rej": Arm("reinforce-rej, 1 epoch", {**OWN_SAMPLES, "objective": "reinforce-rej", "epochs": 1}),
+    "grpo": Arm("grpo, 1 epoch", {**OWN_SAMPLES, "objective": "grpo", "epochs": 1}),
 }
 
 

@@ -32,7 +32,7 @@ RAFT: Settings = {
     "tuning": "full",
     "learning_rate": 5e-4,
     "batch_size": 16,
-    "epochs": 3,
+    "epochs": 8,  # distinct programs are few: as many steps as plain selection takes in three
 }
 # One a prompt is about what RAFT keeps of its first cycle, so the two train on like numbers of rows.
 UNFILTERED: Settings = {**RAFT, "select": "random", "max_kept_per_prompt": 1}
