@@ -6,7 +6,8 @@
 Every arm starts from the model after SFT of a finished demo (`make results`), with the same prompts, seed, number of
 cycles and of samples; its final model then answers the demo's test prompts. `plain` is the selection that most such
 loops have: everything above the threshold, the best half by reward over all prompts, duplicates and all, each cycle
-trained on what it kept; its epochs are chosen so that it takes about as many optimiser steps as the recipe. Finished runs are not run again. Prints JSON; a unit of the pooled figures is (seed, prompt).
+trained on what it kept; its epochs are chosen so that it takes about as many optimiser steps as the recipe. Finished
+runs are not run again. Prints JSON; a unit of the pooled figures is (seed, prompt).
 """
 
 from __future__ import annotations
