@@ -31,7 +31,7 @@ class Page:
     def get(self, path: str) -> Response:
         return self.client.get(path)
 
-    def post(self, path: str, **fields: str) -> Response:
+    def post(self, path: str, /, **fields: str) -> Response:
         return self.client.post(path, data=fields, headers={CSRF_HEADER: self.csrf()})
 
     def csrf(self) -> str:
