@@ -43,8 +43,8 @@ def test_a_file_that_fits_several_commands(validate) -> None:
     code, out, _ = validate("seed: 3\n")
     assert code == 0
     fitting = [line.split(";")[0].removeprefix("file.yaml fits halo-forge ") for line in out.splitlines()]
-    assert fitting == [name for name, schema in SCHEMAS.items() if "seed" in schema.model_fields]
     assert {"sft train", "raft train", "benchmark run"} < set(fitting)
+    assert set(fitting) <= {name for name, schema in SCHEMAS.items() if "seed" in schema.model_fields}
 
 
 @pytest.mark.parametrize(
