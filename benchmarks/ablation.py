@@ -23,8 +23,8 @@ import yaml
 
 from halo_forge.core.events import EventLog
 from halo_forge.core.stop import StopRequest
+from halo_forge.demo.code import CODE
 from halo_forge.demo.jobs import Job, arguments, run_jobs
-from halo_forge.demo.recipe import BENCHMARK, RAFT
 from halo_forge.demo.summary import prompt_values
 from halo_forge.raft.loop import completed_cycles
 from halo_forge.rollout.metrics import Estimate, estimate, paired_difference
@@ -77,8 +77,8 @@ def jobs(results: Path, output: Path, seed: int, arm: str) -> list[Job]:
     demo, folder = results / f"seed{seed}", output / f"seed{seed}" / arm
     folder.mkdir(parents=True, exist_ok=True)
     files = {name: folder / f"{name}.yaml" for name in ("raft", "benchmark")}
-    files["raft"].write_text(yaml.safe_dump({**RAFT, **ARMS[arm].settings}), encoding="utf-8")
-    files["benchmark"].write_text(yaml.safe_dump(BENCHMARK), encoding="utf-8")
+    files["raft"].write_text(yaml.safe_dump({**CODE.raft, **ARMS[arm].settings}), encoding="utf-8")
+    files["benchmark"].write_text(yaml.safe_dump(CODE.benchmark), encoding="utf-8")
     train = arguments(
         "raft train",
         config=files["raft"],

@@ -33,8 +33,8 @@ from halo_forge.config.load import Loaded, load
 from halo_forge.config.raft import RaftTrainConfig
 from halo_forge.config.sft import SftTrainConfig
 from halo_forge.data.prompts import load_prompts
+from halo_forge.demo.code import CODE
 from halo_forge.demo.corpus import make_corpus, write_corpus
-from halo_forge.demo.recipe import RAFT, SFT
 from halo_forge.models.load import load_chat
 from halo_forge.models.nano import build_nano_code_model
 from halo_forge.models.resolve import resolve_model
@@ -56,7 +56,7 @@ def make_model(work: Path, steps: int) -> Path:
         corpus = make_corpus(0)
         write_corpus(corpus, data)
         build_nano_code_model(base, [text for row in corpus.sft_rows for text in (row.prompt, row.answer)], seed=0)
-    settings = {**SFT, "max_steps": steps, "model": str(base), "data": data / "sft.jsonl", "output": sft}
+    settings = {**CODE.sft, "max_steps": steps, "model": str(base), "data": data / "sft.jsonl", "output": sft}
     train_sft(load(SftTrainConfig, settings))
     return sft
 
@@ -64,7 +64,7 @@ def make_model(work: Path, steps: int) -> Path:
 def cycle_settings(work: Path, model: Path, prompts: int, samples: int) -> dict[str, Any]:
     """The demo's cycle, once, without measuring and without earlier verdicts."""
     return {
-        **RAFT,
+        **CODE.raft,
         "model": str(model),
         "prompts": work / "data" / "raft_prompts.jsonl",
         "output": work / "cycle",

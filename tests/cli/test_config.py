@@ -24,14 +24,14 @@ def validate(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: py
 def test_what_is_left_to_the_flags_is_listed(validate) -> None:
     assert validate("cycles: 3\nmodel: m\n") == (
         0,
-        "file.yaml fits halo-forge raft train; still to be given: --output, --prompts\n",
+        "file.yaml fits halo-forge raft train; still to be given: --output, --prompts or --dataset\n",
         "",
     )
 
 
 def test_one_of_two_is_left_to_the_flags(validate) -> None:
     _, out, _ = validate("keep_percent: 0.4\n")
-    assert out.endswith("still to be given: --output, --prompts, --checkpoint or --model\n")
+    assert out.endswith("still to be given: --output, --prompts or --dataset, --checkpoint or --model\n")
 
 
 def test_a_complete_file(validate) -> None:

@@ -20,11 +20,11 @@ from halo_forge.config.load import Loaded
 from halo_forge.core.errors import DataError
 from halo_forge.core.events import Event, EventLog, EventType, Listener
 from halo_forge.core.types import Prompt
-from halo_forge.data import load_prompts, prompts_hash
+from halo_forge.data import load_asked, prompts_hash
 from halo_forge.models.resolve import resolve_model
 from halo_forge.rollout.records import read_records, write_atomically
 from halo_forge.runs.comparison import FullSummary
-from halo_forge.runs.launch import LaunchContext, hash_file
+from halo_forge.runs.launch import LaunchContext, prompts_input
 from halo_forge.runs.plan import Plan
 from halo_forge.runs.run_dir import SUMMARY_FILE, Run, check_output, is_complete, open_run, read_checkpoint, read_launch
 from halo_forge.runs.summary import BenchmarkSummary
@@ -57,10 +57,10 @@ def run_full(loaded: Loaded[BenchmarkFullConfig], listeners: tuple[Listener, ...
         HaloError: see `core.errors`.
     """
     config, output = loaded.config, full_folder(loaded.config)
-    course, prompts = find_course(config), load_prompts(config.prompts, max_prompts=config.max_prompts)
+    course, prompts = find_course(config), load_asked(config, "benchmark", config.seed)
     for candidate in course.candidates:
         resolve_model(candidate.model, candidate.base)
-    inputs = {"prompts": hash_file(config.prompts, len(prompts))}
+    inputs = {"prompts": prompts_input(config, prompts)}
     context = check_output(output, "full", config, inputs)
     if context is not None and is_complete(output):
         return FullSummary.model_validate_json((output / SUMMARY_FILE).read_bytes())
@@ -76,7 +76,7 @@ def run_full(loaded: Loaded[BenchmarkFullConfig], listeners: tuple[Listener, ...
 def plan_full(loaded: Loaded[BenchmarkFullConfig]) -> Plan:
     """Look at what `run_full` needs, write nothing, and say how much work it would be."""
     config, output = loaded.config, full_folder(loaded.config)
-    course, prompts = find_course(config), load_prompts(config.prompts, max_prompts=config.max_prompts)
+    course, prompts = find_course(config), load_asked(config, "benchmark", config.seed)
     for candidate in course.candidates:
         resolve_model(candidate.model, candidate.base)
     todo = [c for c in course.candidates if not is_complete(output / c.name)]
@@ -95,7 +95,7 @@ def full_folder(config: BenchmarkFullConfig) -> Path:
     """The folder asked for, or one named after the RAFT run, the prompts and the seed."""
     if config.output is not None:
         return config.output
-    return Path("results") / f"{config.run.resolve().name}-{config.prompts.stem}-full-seed{config.seed}"
+    return Path("results") / f"{config.run.resolve().name}-{config.prompts_name}-full-seed{config.seed}"
 
 
 def find_course(config: BenchmarkFullConfig) -> Course:

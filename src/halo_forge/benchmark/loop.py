@@ -14,7 +14,7 @@ from halo_forge.core.events import EventType, Listener
 from halo_forge.core.protocols import Generator
 from halo_forge.core.seeds import derive
 from halo_forge.core.types import Prompt, Sampling
-from halo_forge.data import load_prompts, prompts_hash
+from halo_forge.data import load_asked, prompts_hash
 from halo_forge.generation.choice import check_generator, open_generator
 from halo_forge.models.check import check_model
 from halo_forge.models.resolve import ModelRef, resolve_model
@@ -23,7 +23,7 @@ from halo_forge.rollout.collect import Collected, CollectPlan, collect
 from halo_forge.rollout.metrics import Metrics, measure
 from halo_forge.rollout.records import write_atomically
 from halo_forge.runs.contamination import contamination_of
-from halo_forge.runs.launch import InputFile, Judge, hash_file, model_inputs
+from halo_forge.runs.launch import InputFile, Judge, model_inputs, prompts_input
 from halo_forge.runs.plan import Plan
 from halo_forge.runs.run_dir import SUMMARY_FILE, Run, check_output, is_complete, open_run
 from halo_forge.runs.summary import BenchmarkSummary
@@ -78,14 +78,12 @@ def output_folder(config: BenchmarkRunConfig) -> Path:
     if config.output is not None:
         return config.output
     model = "-".join(part for part in Path(config.model).parts[-2:] if part not in ("/", "."))
-    return Path("results") / f"{model}-{config.prompts.stem}-seed{config.seed}"
+    return Path("results") / f"{model}-{config.prompts_name}-seed{config.seed}"
 
 
 def _load(config: BenchmarkRunConfig, model: ModelRef) -> tuple[list[Prompt], dict[str, InputFile]]:
-    prompts = load_prompts(
-        config.prompts, max_prompts=config.max_prompts, seed=config.seed, system_prompt=config.system_prompt
-    )
-    return prompts, {"prompts": hash_file(config.prompts, len(prompts)), **model_inputs(model, config)}
+    prompts = load_asked(config, "benchmark", config.seed, config.system_prompt)
+    return prompts, {"prompts": prompts_input(config, prompts), **model_inputs(model, config)}
 
 
 def _check(model: ModelRef, config: BenchmarkRunConfig, prompts: Sequence[Prompt]) -> None:
@@ -129,13 +127,18 @@ def _measure(
         greedy=_figures(decoded, config) if decoded else None,
         groups=groups,
         reuse=checker.reuse,
-        contamination=contamination_of(config.model, prompts_hash(load_prompts(config.prompts))),
+        contamination=contamination_of(config.model, prompts_hash(_whole_set(config))),
         tokens_per_s=timing.tokens / timing.generate_s if timing.generate_s else None,
         wall_s=time.perf_counter() - begun,
     )
     write_atomically(run.path / SUMMARY_FILE, summary.model_dump_json(indent=2) + "\n")
     run.events.emit(EventType.RESULT, **_headline(summary))
     return summary
+
+
+def _whole_set(config: BenchmarkRunConfig) -> list[Prompt]:
+    """Every prompt of the file or dataset, as it was looked for in training rows."""
+    return load_asked(config.model_copy(update={"max_prompts": None}), "benchmark", config.seed)
 
 
 def _headline(summary: BenchmarkSummary) -> dict[str, Any]:

@@ -19,6 +19,8 @@ COMMANDS = (
     Deferred("sft", "halo_forge.cli.sft:sft", "Supervised fine-tuning, and the datasets for it."),
     Deferred("raft", "halo_forge.cli.raft:raft", "RAFT cycles: generate, verify, select, train."),
     Deferred("benchmark", "halo_forge.cli.benchmark:benchmark", "pass@k with intervals."),
+    Deferred("reasoning", "halo_forge.cli.domains:reasoning", "Mathematics: SFT, RAFT and benchmark on answers."),
+    Deferred("agentic", "halo_forge.cli.domains:agentic", "Tool calling: SFT, RAFT and benchmark on calls."),
     Deferred("verify", "halo_forge.cli.verify:verify", "Verdicts on completions in a file, or on one program."),
     Deferred("serve", "halo_forge.cli.serve:serve", "The command that starts a server for --generator server."),
     Deferred("runs", "halo_forge.cli.runs:runs", "What ran and what runs: list, logs, stop, resume, rerun, clean up."),

@@ -101,11 +101,12 @@ def _plan_full(loaded: Loaded[BenchmarkFullConfig]) -> Plan:
     return plan_full(loaded)
 
 
+RUN = Job(BenchmarkRunConfig, _run, _folder, show_benchmark, _plan)
 benchmark = click.Group(
     "benchmark",
     help="Measure a model.",
     commands=[
-        run_command("run", Job(BenchmarkRunConfig, _run, _folder, show_benchmark, _plan)),
+        run_command("run", RUN),
         _listing(run_command("eval", Job(BenchmarkEvalConfig, _run_eval, _eval_folder, show_benchmark, _plan_eval))),
         run_command("full", Job(BenchmarkFullConfig, _run_full, _full_folder, show_full, _plan_full)),
         compare,

@@ -49,16 +49,31 @@ def _missing(schema: type[CommandConfig], file: Path) -> list[str]:
     required = [key for key, field in schema.model_fields.items() if field.is_required() and key not in values]
     flags: dict[str, object] = dict.fromkeys(required, STAND_IN)
     missing = [_flag(key) for key in required]
+    met: set[str | None] = set()
+    while (complaint := _complaint(schema, flags, file)) is not None:
+        met.add(complaint)
+        unset = [key for key in _unset_texts(schema) if key not in values and key not in flags]
+        mending = [key for key in unset if _complaint(schema, {**flags, key: STAND_IN}, file) not in met]
+        if not mending:
+            load(schema, flags, file)
+        missing.append(" or ".join(_flag(key) for key in mending))
+        flags[mending[0]] = STAND_IN
+    return missing
+
+
+def _complaint(schema: type[CommandConfig], flags: dict[str, object], file: Path) -> str | None:
+    """What is wrong with several settings together; None when nothing is.
+
+    Raises:
+        ConfigError: a single setting is wrong.
+    """
     try:
         load(schema, flags, file)
     except ConfigError as error:
         if not _concerns_several_fields(error):
             raise
-        mending = [key for key in _unset_texts(schema) if key not in values and _loads(schema, file, flags, key)]
-        if not mending:
-            raise
-        missing.append(" or ".join(_flag(key) for key in mending))
-    return missing
+        return str(error)
+    return None
 
 
 def _concerns_several_fields(error: ConfigError) -> bool:
@@ -73,14 +88,6 @@ def _unset_texts(schema: type[CommandConfig]) -> list[str]:
         and field.default is not PydanticUndefined
         and field.annotation in (str | None, Path | None)
     ]
-
-
-def _loads(schema: type[CommandConfig], file: Path, flags: dict[str, object], key: str) -> bool:
-    try:
-        load(schema, {**flags, key: STAND_IN}, file)
-    except ConfigError:
-        return False
-    return True
 
 
 def _flag(key: str) -> str:

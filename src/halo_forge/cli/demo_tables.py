@@ -20,21 +20,30 @@ if TYPE_CHECKING:
 def show_demo(summary: DemoSummary, console: Console) -> None:
     """Write every arm's figures on the same prompts, and the paired differences that decide."""
     arms = {name: summary.arm(name) for name in DEMO_ARMS}
-    _show_arms(f"Tests pass (pass@1), {summary.test_prompts:,} test prompts", arms, "pass@1", console)
-    _show_arms("Compiles", arms, "compile_rate", console)
-    if any(summary.unseen.values()):
-        _show_arms("Tests pass, combinations no training has shown", summary.unseen, "pass@1", console)
-    title = "RAFT's gain in pass@1, percentage points, paired over prompts"
+    primary, passes = summary.primary_metric, summary.labels["passes"]
+    _show_arms(f"{summary.test_prompts:,} test prompts: {passes} ({primary})", arms, primary, console)
+    for metric, words in summary.labels.items():
+        if metric in summary.raft:
+            _show_arms(words.capitalize(), arms, metric, console)
+    if any(summary.unseen.values()) and _some_are_seen(summary):
+        _show_arms(f"Those {summary.labels['unseen']}: {passes}", summary.unseen, primary, console)
+    better = "" if summary.higher_is_better else "; less is better"
+    title = f"RAFT's gain in {primary}, percentage points, paired over prompts{better}"
     table = column_table(title, "against", "sampled", "greedy")
     for name, words in DEMO_ARMS.items():
         if name != "raft":
-            pair = [summary.differences.get(f"{metric}: raft - {name}") for metric in ("pass@1", "greedy_pass@1")]
+            pair = [summary.differences.get(f"{metric}: raft - {name}") for metric in (primary, f"greedy_{primary}")]
             table.add_row(words, *(points_interval(difference) for difference in pair))
     console.print(table)
     write_line(console, f"Further SFT took {summary.control_steps:,} steps, as many as RAFT. {INTERVALS}", "dim")
     if summary.quick:
         write_line(console, "This was --quick: everything ran, but its figures mean nothing.", "yellow")
     write_line(console, f"Took {duration(summary.wall_s)}, seed {summary.seed}.")
+
+
+def _some_are_seen(summary: DemoSummary) -> bool:
+    """Whether the test prompts never shown are only some of them."""
+    return any(summary.unseen.get(name) != summary.arm(name) for name in DEMO_ARMS)
 
 
 def _show_arms(title: str, arms: Mapping[str, Figures], metric: str, console: Console) -> None:

@@ -14,7 +14,7 @@ from click.core import ParameterSource
 from pydantic.fields import FieldInfo
 
 from halo_forge.config.options import CommandConfig, presentation
-from halo_forge.config.shared import SECTIONS
+from halo_forge.config.shared import SECTIONS, PromptOptions
 
 # Flags are padded to the widest column click gives them, so that all sections line up.
 FLAGS_WIDTH = 30
@@ -102,9 +102,12 @@ class SettingsCommand(click.Command):
 
 
 def settings(schema: type[CommandConfig]) -> list[click.Parameter]:
-    """Make one option for each field that has a flag: required ones first, then the command's own, then shared ones."""
-    own = schema.__annotations__
-    fields = sorted(schema.model_fields.items(), key=lambda item: (not item[1].is_required(), item[0] not in own))
+    """Make one option for each field that has a flag: required ones, prompts, the command's own, then shared ones."""
+    own, asked = schema.__annotations__, PromptOptions.model_fields
+    fields = sorted(
+        schema.model_fields.items(),
+        key=lambda item: (not item[1].is_required(), item[0] not in asked, item[0] not in own),
+    )
     return [Setting(key, field) for key, field in fields if not presentation(field).file_only]
 
 

@@ -34,8 +34,9 @@ def _plan(loaded: Loaded[RaftTrainConfig]) -> Plan:
     return plan_raft(loaded)
 
 
+TRAIN = Job(RaftTrainConfig, _train, _folder, show_raft, _plan, resumable=True)
 raft = click.Group(
     "raft",
     help="RAFT: improve a model on its own verified completions.",
-    commands=[run_command("train", Job(RaftTrainConfig, _train, _folder, show_raft, _plan, resumable=True))],
+    commands=[run_command("train", TRAIN)],
 )

@@ -35,11 +35,12 @@ def _plan(loaded: Loaded[SftTrainConfig]) -> Plan:
     return plan_sft(loaded)
 
 
+TRAIN = Job(SftTrainConfig, _train, _folder, show_sft, _plan, resumable=True)
 sft = click.Group(
     "sft",
     help="Supervised fine-tuning.",
     commands=[
-        run_command("train", Job(SftTrainConfig, _train, _folder, show_sft, _plan, resumable=True)),
+        run_command("train", TRAIN),
         datasets_command(use="sft"),
     ],
 )

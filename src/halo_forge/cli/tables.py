@@ -192,7 +192,9 @@ def _did(cycle: CycleSummary, drawn: Metrics) -> tuple[str, ...]:
 def _measurements(metrics: Metrics) -> dict[str, str]:
     return {
         **{f"pass@{k}": percent_interval(value) for k, value in metrics.pass_at.items()},
-        "compiles": percent_interval(metrics.compile_rate),
+        **{f"maj@{k}": percent_interval(value) for k, value in metrics.maj_at.items()},
+        **{name: percent_interval(value) for name, value in metrics.scores.items()},
+        ("can be read" if metrics.scores else "compiles"): percent_interval(metrics.compile_rate),
         "mean reward": mean_interval(metrics.mean_reward),
         "different texts a prompt": percent(metrics.distinct_fraction)
         if metrics.completions > metrics.prompts

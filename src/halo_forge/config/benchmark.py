@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from halo_forge.config.generator import GeneratorOptions
-from halo_forge.config.options import CommandConfig, option
+from halo_forge.config.options import option
 from halo_forge.config.shared import (
     DATA,
     MODEL,
@@ -17,6 +17,7 @@ from halo_forge.config.shared import (
     BatchOptions,
     JudgingOptions,
     LoadingOptions,
+    PromptOptions,
     SamplingOptions,
     TrackingOptions,
     VerifierOptions,
@@ -25,11 +26,9 @@ from halo_forge.config.shared import (
 PositiveInt = Annotated[int, Field(ge=1)]
 
 
-class MeasuringOptions(CommandConfig):
+class MeasuringOptions(PromptOptions):
     """What is measured, and how often."""
 
-    prompts: Path = option(..., "JSONL file of prompts with their tests.", section=DATA)
-    max_prompts: int | None = option(None, "Use at most this many prompts, drawn by the seed.", section=DATA, ge=1)
     samples: int = option(10, "Completions a prompt.", section=SAMPLING, ge=1)
     k: tuple[PositiveInt, ...] = option(
         (1, 5, 10), "The k of pass@k, comma-separated; none above --samples.", section=SAMPLING

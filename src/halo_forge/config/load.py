@@ -96,7 +96,9 @@ def fitting_schemas(path: Path) -> list[str]:
         ConfigError: no command knows all of them; the text names the nearest key of the closest command.
     """
     names = read_yaml(path)
-    unknown = {command: [n for n in names if schema.key_for(n) is None] for command, schema in SCHEMAS.items()}
+    # Those of the domains know the same keys as the command they are made of.
+    schemas = {command: schema for command, schema in SCHEMAS.items() if not _is_variant(schema)}
+    unknown = {command: [n for n in names if schema.key_for(n) is None] for command, schema in schemas.items()}
     fitting = [command for command, missing in unknown.items() if not missing]
     if not fitting:
         closest = min(
@@ -105,6 +107,10 @@ def fitting_schemas(path: Path) -> list[str]:
         )
         known_key(SCHEMAS[closest], unknown[closest][0], f"{path} (read as {closest}): ")
     return fitting
+
+
+def _is_variant(schema: type[CommandConfig]) -> bool:
+    return any(schema is not other and issubclass(schema, other) for other in SCHEMAS.values())
 
 
 def config_hash(config: CommandConfig) -> str:

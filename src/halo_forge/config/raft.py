@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Literal
 
 from pydantic import model_validator
@@ -20,6 +19,7 @@ from halo_forge.config.shared import (
     SELECTION,
     TRAINING,
     LoadingOptions,
+    PromptOptions,
     RunOptions,
     SamplingOptions,
     TrackingOptions,
@@ -38,6 +38,7 @@ class RaftTrainConfig(
     ScheduleOptions,
     TuningOptions,
     ObjectiveOptions,
+    PromptOptions,
 ):
     """RAFT cycles: draw completions, verify them, keep the right ones, train on them, again."""
 
@@ -45,8 +46,6 @@ class RaftTrainConfig(
         None, "Checkpoint to start from; with --model beside it, that must be its base.", section=MODEL
     )
     model: str | None = option(None, "Hub id, model folder, adapter folder or run folder to start from.", section=MODEL)
-    prompts: Path = option(..., "JSONL file of prompts with their tests.", section=DATA)
-    max_prompts: int | None = option(None, "Use at most this many prompts, drawn by the seed.", section=DATA, ge=1)
     holdout_fraction: float = option(
         0.1,
         "Share of the prompts never trained on, by which the best cycle is chosen, 0 to 0.5.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from halo_forge.config.benchmark import BenchmarkEvalConfig, BenchmarkFullConfig, BenchmarkRunConfig
 from halo_forge.config.curate import DecontaminateConfig, DedupConfig, SplitConfig, ValidateConfig
 from halo_forge.config.demo import DemoConfig
+from halo_forge.config.domains import DOMAINS
 from halo_forge.config.generate import GenerateConfig
 from halo_forge.config.options import CommandConfig
 from halo_forge.config.prepare import PrepareConfig
@@ -28,4 +29,5 @@ SCHEMAS: dict[str, type[CommandConfig]] = {
     "serve": ServeConfig,
     "data generate": GenerateConfig,
     "demo": DemoConfig,
+    **{f"{domain.name} {command}": schema for domain in DOMAINS for command, schema in domain.schemas.items()},
 }

@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import model_validator
 
 from halo_forge.config.options import option
-from halo_forge.config.shared import DATA, MODEL, TRAINING, LoadingOptions, RunOptions, TrackingOptions
+from halo_forge.config.shared import DATA, MODEL, TRAINING, LoadingOptions, RunOptions, TrackingOptions, file_named
 from halo_forge.config.tuning import TuningOptions
 
 
@@ -16,9 +16,11 @@ class SftTrainConfig(TrackingOptions, RunOptions, LoadingOptions, TuningOptions)
     """Supervised fine-tuning on conversations; the loss covers the assistant's tokens only."""
 
     model: str = option(..., "Hub id, model folder, adapter folder or run folder to start from.", section=MODEL)
-    dataset: str | None = option(None, "A dataset of the catalogue, such as codealpaca.", section=DATA)
+    dataset: str | None = option(None, "A dataset of the catalogue, such as codealpaca, or a JSONL file.", section=DATA)
     data: Path | None = option(None, "JSONL file with rows of text, messages, or prompt and completion.", section=DATA)
-    max_samples: int | None = option(None, "Use at most this many rows, drawn by the seed.", section=DATA, ge=1)
+    max_samples: int | None = option(
+        None, "Use at most this many rows, drawn by the seed.", section=DATA, aliases=("limit",), ge=1
+    )
     epochs: float = option(3.0, "Passes over the data; fractions are allowed.", section=TRAINING, gt=0)
     max_steps: int | None = option(None, "Optimiser steps; overrides epochs.", section=TRAINING, ge=1)
     schedule: Literal["cosine", "linear", "constant"] = option(
@@ -30,3 +32,8 @@ class SftTrainConfig(TrackingOptions, RunOptions, LoadingOptions, TuningOptions)
         if (self.dataset is None) == (self.data is None):
             raise ValueError("give either --dataset NAME or --data FILE.jsonl")
         return self
+
+    @property
+    def data_file(self) -> Path | None:
+        """The file of the rows, if they come from one."""
+        return self.data if self.data is not None else file_named(self.dataset)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import JsonValue
+from pydantic import JsonValue, model_validator
 
 from halo_forge.config.options import CommandConfig, option
 
@@ -54,12 +54,52 @@ class SamplingOptions(BatchOptions, DrawingOptions):
     """How completions are drawn."""
 
 
+class PromptOptions(CommandConfig):
+    """Which prompts are answered."""
+
+    prompts: Path | None = option(None, "JSONL file of prompts with their tests.", section=DATA)
+    dataset: str | None = option(
+        None, "Instead: a dataset of the catalogue, such as gsm8k, or a JSONL file of prompts.", section=DATA
+    )
+    max_prompts: int | None = option(
+        None,
+        "Use at most this many prompts, drawn by the seed.",
+        section=DATA,
+        aliases=("max_samples", "limit"),
+        ge=1,
+    )
+
+    @model_validator(mode="after")
+    def _one_source_of_prompts(self) -> Self:
+        if (self.prompts is None) == (self.dataset is None):
+            raise ValueError("give either --prompts FILE.jsonl or --dataset NAME")
+        return self
+
+    @property
+    def prompts_file(self) -> Path | None:
+        """The file of the prompts, if they come from one."""
+        return self.prompts if self.prompts is not None else file_named(self.dataset)
+
+    @property
+    def prompts_name(self) -> str:
+        """A short name of the prompts, for folders."""
+        return self.prompts_file.stem if self.prompts_file is not None else str(self.dataset)
+
+
+def file_named(name: str | None) -> Path | None:
+    """Return the file that stands where a dataset's name may: one that exists, or that is written as a path."""
+    if name is None or not (Path(name).is_file() or Path(name).suffix or "/" in name):
+        return None
+    return Path(name)
+
+
 class VerifierChoice(CommandConfig):
     """What judges completions."""
 
     verifier: str = option(
         "gcc",
-        "auto, chain, clang, custom, gcc, go, humaneval, mbpp, mingw, msvc, python, rust, or a plugin's name.",
+        "auto, chain, clang, custom, gcc, go, humaneval, math, mbpp, mingw, msvc, python, rust, tools, or a "
+        "plugin's name.",
         section=VERIFICATION,
     )
     verifier_options: dict[str, JsonValue] = option(

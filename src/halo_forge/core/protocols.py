@@ -48,8 +48,8 @@ class Verifier(Protocol):
     def verify(self, submissions: Sequence[Submission]) -> list[Verdict]:
         """Judge a batch; several threads may do so at the same time.
 
-        A verdict follows from the prompt's messages, its reference and the text alone: it is kept for equal ones. A
-        fault of the machine never raises and is never a reward of 0: it is a verdict with `reward=None`.
+        A verdict follows from the prompt's messages, tools and reference and the text alone: it is kept for equal ones.
+        A fault of the machine never raises and is never a reward of 0: it is a verdict with `reward=None`.
 
         Returns:
             One verdict a submission, in the same order.

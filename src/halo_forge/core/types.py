@@ -209,6 +209,10 @@ class Verdict(Record):
         detail: for a person: the compiler's first message, the test that failed, …; bounded in length.
         fault: why there is no reward; None when there is one.
         path: which of the verifier's ways judged it, where it has several, such as a stricter fallback; else `""`.
+        scores: metric -> (amount, of how much), for figures beside the reward: a set's figure is the sum of the first
+            over the sum of the second, such as (1, 1) for an answer that is right, or (edits, words).
+        answer: what was answered in a form in which equal answers are equal, for majority votes; bounded in length,
+            "" where there is none.
         repeatable: False when a limit on the clock decided it, which depends on how busy the machine was; such a
             verdict is not kept for later.
         wall_s: seconds on the clock.
@@ -222,6 +226,8 @@ class Verdict(Record):
     detail: str = ""
     fault: str | None = None
     path: str = ""
+    scores: dict[str, tuple[float, float]] = {}
+    answer: str = ""
     repeatable: bool = True
     wall_s: float = 0.0
     cpu_s: float = 0.0

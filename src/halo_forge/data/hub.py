@@ -86,7 +86,10 @@ def _fetch_whole(dataset: Dataset) -> _Fetched:
 
 
 def _conversations(dataset: Dataset, fetched: _Fetched) -> Iterator[Conversation | None]:
+    _, part = dataset.part(None)
     for index, values in enumerate(fetched.rows):
+        if part.own is not None and not part.own(values):
+            continue
         try:
             item = dataset.convert(values, f"{dataset.name}-{index}")
         except DataError as error:

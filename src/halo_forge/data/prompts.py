@@ -25,7 +25,8 @@ def load_prompts(
 
     A row holds `prompt` (a text, or a list of messages) or `messages`, which end with the user's turn. `id`, else
     `task_id`, names it, else `line-N`; `group` labels it. Its ground truth is recognised by columns: HumanEval's,
-    MBPP's, `tests` with `entry_point`, `setup` and `solution`, or a serialised `reference`. Other columns are left.
+    MBPP's, `tests` with `entry_point`, `setup` and `solution`, `answer`, `calls` (with the row's `tools`), or a
+    serialised `reference`. Other columns are left.
 
     Args:
         max_prompts: take at most so many, drawn by the seed and kept in the file's order.

@@ -1,4 +1,4 @@
-"""The ground truth of a row, in the column sets that code datasets use."""
+"""The ground truth of a row, in the column sets that datasets use."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from halo_forge.core.errors import DataError
 from halo_forge.core.types import Reference
 from halo_forge.data.fields import has, source_field, text_field, texts_field
 from halo_forge.data.jsonl import JsonObject
+from halo_forge.data.parts import read_calls
 from halo_forge.data.tests_column import defines_check, read_tests
 
 HUMANEVAL_INSTRUCTION = (
@@ -117,7 +118,18 @@ def _generic(values: JsonObject) -> Reference:
         setup="\n".join(part for part in setup if part.strip()),
         entry_point=entry_point,
         solution=text_field(values, "solution"),
+        answer=_final_answer(values),
+        calls=read_calls(values["calls"], "calls") if has(values, "calls") else None,
     )
+
+
+def _final_answer(values: JsonObject) -> str | None:
+    """Return the column `answer`, a text or a number; of GSM8K's worked answers what follows `####`."""
+    answer = values.get("answer")
+    if isinstance(answer, bool) or not isinstance(answer, (str, int, float)):
+        return None
+    _, mark, last = str(answer).rpartition("####")
+    return last.strip().replace(",", "") if mark else str(answer).strip()
 
 
 def _serialised(values: JsonObject) -> Reference:

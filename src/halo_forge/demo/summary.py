@@ -6,47 +6,50 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from halo_forge.core.types import Prompt
-from halo_forge.rollout.metrics import by_prompt, paired_difference, pass_values
+from halo_forge.demo.recipe import Recipe
+from halo_forge.rollout.metrics import Metrics, by_prompt, paired_difference, pass_values, score_values
 from halo_forge.rollout.records import read_records
 from halo_forge.rollout.rollout_file import RolloutFile
 from halo_forge.runs.run_dir import SUMMARY_FILE
 from halo_forge.runs.summary import DEMO_ARMS, BenchmarkSummary, Figures, RaftSummary
 
 
-def figures(benchmark: Path) -> Figures:
+def summary_labels(recipe: Recipe) -> dict[str, str]:
+    """What a reader of the summary is told: see `DemoSummary.labels`."""
+    return {"passes": recipe.passes, "unseen": recipe.unseen, "story": recipe.story, **recipe.metrics}
+
+
+def figures(recipe: Recipe, benchmark: Path) -> Figures:
     """The demo's metrics out of a benchmark's run folder."""
     summary = BenchmarkSummary.model_validate_json((benchmark / SUMMARY_FILE).read_bytes())
-    assert summary.greedy is not None
-    return {
-        "compile_rate": summary.sampled.compile_rate,
-        "pass@1": summary.sampled.pass_at["1"],
-        "greedy_compile_rate": summary.greedy.compile_rate,
-        "greedy_pass@1": summary.greedy.pass_at["1"],
-    }
+    return _figures(recipe, summary.sampled, summary.greedy)
 
 
-def unseen_figures(benchmark: Path) -> Figures:
+def unseen_figures(recipe: Recipe, benchmark: Path) -> Figures:
     """The same metrics on the prompts of group `unseen`."""
     summary = BenchmarkSummary.model_validate_json((benchmark / SUMMARY_FILE).read_bytes())
-    if "unseen" not in summary.groups:
-        return {}
-    sampled, greedy = summary.groups["unseen"]
+    return _figures(recipe, *summary.groups["unseen"]) if "unseen" in summary.groups else {}
+
+
+def _figures(recipe: Recipe, sampled: Metrics, greedy: Metrics | None) -> Figures:
     assert greedy is not None
-    return {"pass@1": sampled.pass_at["1"], "greedy_pass@1": greedy.pass_at["1"]}
+    found: Figures = {}
+    for prefix, metrics in (("", sampled), ("greedy_", greedy)):
+        known = {"pass@1": metrics.pass_at["1"], "compile_rate": metrics.compile_rate, **metrics.scores}
+        found |= {
+            prefix + name: known[name] for name in dict.fromkeys((*recipe.metrics, recipe.primary)) if name in known
+        }
+    return found
 
 
-def differences(benchmarks: Mapping[str, Path]) -> Figures:
-    """RAFT against each other arm, paired over the prompts both have figures for."""
-    values = {
-        (arm, metric): prompt_values(folder, metric)
-        for arm, folder in benchmarks.items()
-        for metric in ("pass@1", "greedy_pass@1")
-    }
+def differences(recipe: Recipe, benchmarks: Mapping[str, Path]) -> Figures:
+    """RAFT against each other arm in the primary metric, paired over the prompts both have figures for."""
     found = {}
-    for metric in ("pass@1", "greedy_pass@1"):
+    for metric in (recipe.primary, f"greedy_{recipe.primary}"):
+        values = {arm: prompt_values(folder, metric) for arm, folder in benchmarks.items()}
         for arm in DEMO_ARMS:
             if arm != "raft":
-                ours, theirs = values["raft", metric], values[arm, metric]
+                ours, theirs = values["raft"], values[arm]
                 shared = [prompt for prompt in ours if prompt in theirs]
                 found[f"{metric}: raft - {arm}"] = paired_difference(
                     [ours[prompt] for prompt in shared], [theirs[prompt] for prompt in shared]
@@ -55,9 +58,11 @@ def differences(benchmarks: Mapping[str, Path]) -> Figures:
 
 
 def prompt_values(benchmark: Path, metric: str) -> dict[str, float]:
-    """pass@1 of each prompt, sampled or greedy."""
-    name = "greedy" if metric.startswith("greedy") else "sampled"
-    return pass_values(by_prompt(RolloutFile(benchmark / "rollouts" / f"{name}.jsonl").sketches()), 1)
+    """A metric's figure for each prompt, sampled or greedy; of a score, its own amounts over what they are of."""
+    file = "greedy" if metric.startswith("greedy_") else "sampled"
+    groups = by_prompt(RolloutFile(benchmark / "rollouts" / f"{file}.jsonl").sketches())
+    name = metric.removeprefix("greedy_")
+    return pass_values(groups, 1) if name == "pass@1" else score_values(groups, name)
 
 
 def test_prompts(benchmark: Path) -> list[Prompt]:

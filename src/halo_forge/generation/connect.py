@@ -49,7 +49,7 @@ def check_servers(options: GeneratorOptions, chat: ChatFormat, prompts: Sequence
             for root in session.roots:
                 session.insist([root], "the question whether it loads adapters", lambda r: check_loading(session, r))
     limit = serving.context
-    overlong = [p.id for p in prompts if limit is not None and len(chat.prompt_ids(p.messages)) >= limit]
+    overlong = [p.id for p in prompts if limit is not None and len(chat.prompt_ids(p.messages, p.tools)) >= limit]
     if overlong:
         raise DataError(
             f"{len(overlong)} prompts fill the servers' context of {limit} tokens (such as {min(overlong)}): start "

@@ -132,7 +132,7 @@ class ServerGenerator:
                 raise
 
     def _draws(self, prompt: Prompt, position: int, sampling: Sampling, seed: int) -> list[_Draw]:
-        ids = self._chat.prompt_ids(prompt.messages)
+        ids = self._chat.prompt_ids(prompt.messages, prompt.tools)
         roots = self.servers.roots
         first = (seed + position) % len(roots)  # all answers to a prompt from one server, which then reads it once
         said: Sequence[int] | str = ids if self.speech.ids else self._as_text(prompt, ids)

@@ -42,7 +42,7 @@ class TransformersGenerator:
             ModelError: the model's logits are not numbers.
         """
         self._policy.model.eval()
-        encoded = [self._policy.chat.prompt_ids(prompt.messages) for prompt in prompts]
+        encoded = [self._policy.chat.prompt_ids(prompt.messages, prompt.tools) for prompt in prompts]
         rooms = [self._room(prompt, len(ids), sampling) for prompt, ids in zip(prompts, encoded, strict=True)]
         with merged(self._policy) as model:
             parts = list(self._prefill(model, encoded))

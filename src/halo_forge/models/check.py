@@ -24,4 +24,4 @@ def check_model(ref: ModelRef, loading: LoadingOptions, prompts: Sequence[Prompt
     context = read_context_length(ref)
     if context is None:
         return frozenset()
-    return frozenset(prompt.id for prompt in prompts if len(chat.prompt_ids(prompt.messages)) >= context)
+    return frozenset(prompt.id for prompt in prompts if len(chat.prompt_ids(prompt.messages, prompt.tools)) >= context)

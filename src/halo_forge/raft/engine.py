@@ -111,7 +111,7 @@ class LocalEngine:
                 f"for {len(completion.token_ids)} tokens; --objective {config.objective} with --kl-coefficient "
                 f"{config.kl_coefficient} needs one each: take --objective raft without a coefficient"
             )
-        row = self._policy.chat.completion_row(prompt.messages, completion.token_ids)
+        row = self._policy.chat.completion_row(prompt.messages, completion.token_ids, prompt.tools)
         return row._replace(weight=weight, old_logprobs=completion.logprobs, temperature=temperature)
 
     def restart(self) -> None:

@@ -18,7 +18,7 @@ from halo_forge.config.raft import RaftTrainConfig
 from halo_forge.core.errors import DataError, ModelError
 from halo_forge.core.events import EventType, Listener
 from halo_forge.core.types import Prompt
-from halo_forge.data import Split, load_conversations, load_prompts, split_holdout
+from halo_forge.data import Split, load_asked, load_conversations, split_holdout
 from halo_forge.generation.choice import check_generator
 from halo_forge.models.check import check_model
 from halo_forge.models.resolve import ModelRef, resolve_model
@@ -33,7 +33,7 @@ from halo_forge.rollout.metrics import by_prompt, pass_values
 from halo_forge.rollout.records import append_records, read_records, write_atomically
 from halo_forge.rollout.rollout_file import RolloutFile
 from halo_forge.runs.contamination import overlap_notices
-from halo_forge.runs.launch import InputFile, LaunchContext, hash_file, model_inputs
+from halo_forge.runs.launch import InputFile, LaunchContext, hash_file, model_inputs, prompts_input
 from halo_forge.runs.plan import Plan
 from halo_forge.runs.run_dir import (
     CYCLES_FILE,
@@ -121,11 +121,9 @@ class _Work(NamedTuple):
 
 
 def _read(config: RaftTrainConfig) -> _Work:
-    prompts = load_prompts(
-        config.prompts, max_prompts=config.max_prompts, seed=config.seed, system_prompt=config.system_prompt
-    )
+    prompts = load_asked(config, "rlvr", config.seed, config.system_prompt)
     start = resolve_model(config.start, config.stated_base)
-    inputs = {"prompts": hash_file(config.prompts, len(prompts)), **model_inputs(start, config)}
+    inputs = {"prompts": prompts_input(config, prompts), **model_inputs(start, config)}
     if config.replay is not None:
         replay = load_conversations(config.replay)
         inputs["replay"] = hash_file(config.replay, len(replay.conversations))

@@ -11,15 +11,6 @@ from halo_forge.report.read import RunView
 from halo_forge.report.wording import points, visible, with_interval
 from halo_forge.runs.summary import DEMO_ARMS, DemoSummary, Figures
 
-MEASURES = {
-    "compile_rate": "compiles, sampled",
-    "greedy_compile_rate": "compiles, greedy",
-    "pass@1": "pass@1, sampled",
-    "greedy_pass@1": "pass@1, greedy",
-}
-
-PLOTTED = ("compile_rate", "pass@1", "greedy_pass@1")
-
 
 def demo_body(run: RunView, plots: Path) -> Body:
     """Build what is particular to the demo, writing its plot on the way."""
@@ -28,56 +19,76 @@ def demo_body(run: RunView, plots: Path) -> Body:
         return Body("The demo has not finished, so there is no result.", (), ())
     arms = {DEMO_ARMS[arm]: summary.arm(arm) for arm in ("raft", "sft", "control", "unfiltered")}
     unseen = {DEMO_ARMS[arm]: figures for arm, figures in summary.unseen.items()}
-    sections = (_compared(summary, arms, plots), _gains(summary), _unseen(unseen), _commands(summary))
+    sections = (_compared(summary, arms, plots), _gains(summary), _unseen(summary, unseen), _commands(summary))
     return Body(_headline(summary), _caveats(summary), sections)
 
 
 def _headline(summary: DemoSummary) -> str:
-    gain = summary.differences["greedy_pass@1: raft - control"]
-    before, after = summary.sft["greedy_pass@1"], summary.raft["greedy_pass@1"]
+    greedy = f"greedy_{summary.primary_metric}"
+    gain = summary.differences[f"{greedy}: raft - control"]
+    before, after = summary.sft[greedy], summary.raft[greedy]
+    passes = summary.labels["passes"]
     return (
-        f"Decoded greedily, {percent(after.value)} of {count(summary.test_prompts, 'test prompt')} pass their tests "
+        f"Decoded greedily, {percent(after.value)} of {count(summary.test_prompts, 'test prompt')} {passes} "
         f"after RAFT and {percent(before.value)} before; against as much further SFT that is {points(gain)}."
     )
 
 
 def _caveats(summary: DemoSummary) -> tuple[str, ...]:
-    caveats = [
-        "The SFT corpus is made imperfect on purpose: most of its rows carry one of two fixed mistakes, as scraped "
-        "code carries common bugs. SFT learns the mistakes with the rest; the compiler and the tests unlearn them."
-    ]
+    caveats = [summary.labels["story"]]
     if summary.quick:
         caveats.append("This was a quick demo: everything ran, but its figures mean nothing.")
     return tuple(caveats)
 
 
+def _measures(summary: DemoSummary) -> dict[str, str]:
+    """Metric -> heading, each sampled and greedy, the primary one last."""
+    words = {name: summary.labels[name] for name in summary.raft if name in summary.labels}
+    words[summary.primary_metric] = summary.primary_metric
+    return {
+        prefix + name: f"{word}, {how}"
+        for name, word in words.items()
+        for prefix, how in (("", "sampled"), ("greedy_", "greedy"))
+    }
+
+
 def _compared(summary: DemoSummary, arms: dict[str, Figures], plots: Path) -> Section:
-    named = {arm: {MEASURES[key]: figures[key] for key in PLOTTED} for arm, figures in arms.items()}
+    measures = _measures(summary)
+    # The sampled figure beside, and the primary one both ways: four arms of them are as much as a plot can hold.
+    plotted = [
+        key for key in measures if key in summary.raft and not (key.startswith("greedy_") and key[7:] in summary.labels)
+    ]
+    named = {arm: {measures[key]: figures[key] for key in plotted} for arm, figures in arms.items()}
     alt = "; ".join(
         f"{arm}: " + ", ".join(f"{measure} {percent(figure.value)}" for measure, figure in figures.items())
         for arm, figures in named.items()
     )
     caption = "Each model on the same test prompts, with 95% intervals over prompts."
     figure = Figure(plot_arms(named, plots / "arms.png"), alt, caption)
-    return Section("Every model on the same prompts", figures=(figure,), tables=(_table("All test prompts", arms),))
+    return Section(
+        "Every model on the same prompts", figures=(figure,), tables=(_table("All test prompts", arms, measures),)
+    )
 
 
-def _table(caption: str, arms: dict[str, Figures]) -> Table:
-    measures = [key for key in MEASURES if any(key in figures for figures in arms.values())]
+def _table(caption: str, arms: dict[str, Figures], words: dict[str, str]) -> Table:
+    measures = [key for key in words if any(key in figures for figures in arms.values())]
     rows = tuple((arm, *(with_interval(figures.get(key)) for key in measures)) for arm, figures in arms.items())
-    return Table(caption, ("Model", *(MEASURES[key] for key in measures)), rows)
+    return Table(caption, ("Model", *(words[key] for key in measures)), rows)
 
 
 def _gains(summary: DemoSummary) -> Section:
+    primary = summary.primary_metric
     rows = tuple(
         (
             DEMO_ARMS[arm],
-            *(points(summary.differences[f"{metric}: raft - {arm}"]) for metric in ("pass@1", "greedy_pass@1")),
+            *(points(summary.differences[f"{metric}: raft - {arm}"]) for metric in (primary, f"greedy_{primary}")),
         )
         for arm in DEMO_ARMS
         if arm != "raft"
     )
-    table = Table("RAFT minus the other, paired over prompts", ("Against", "pass@1, sampled", "pass@1, greedy"), rows)
+    table = Table(
+        "RAFT minus the other, paired over prompts", ("Against", f"{primary}, sampled", f"{primary}, greedy"), rows
+    )
     text = (
         f"Further SFT took {count(summary.control_steps, 'step')}, as many as RAFT. The other control ran RAFT's "
         "cycles with the rewards ignored. What they do not gain, verification does.",
@@ -85,11 +96,12 @@ def _gains(summary: DemoSummary) -> Section:
     return Section("What RAFT gained", text, tables=(table,))
 
 
-def _unseen(arms: dict[str, Figures]) -> Section:
+def _unseen(summary: DemoSummary, arms: dict[str, Figures]) -> Section:
     title = "On combinations no training has shown"
     if not any(arms.values()):
         return Section(title, empty="None of the test prompts is of that kind.")
-    return Section(title, tables=(_table("Test prompts of operations never seen together", arms),))
+    caption = f"Test prompts {summary.labels['unseen']}"
+    return Section(title, tables=(_table(caption, arms, _measures(summary)),))
 
 
 def _commands(summary: DemoSummary) -> Section:

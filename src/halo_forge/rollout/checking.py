@@ -180,7 +180,7 @@ class _KeyMaker:
         prompt, task = self._last
         if prompt is not submission.prompt:
             prompt = submission.prompt
-            content = prompt.model_dump(include={"messages", "reference"}, exclude_defaults=True)
+            content = prompt.model_dump(include={"messages", "reference", "tools"}, exclude_defaults=True)
             # Not model_dump_json, which refuses half of a surrogate pair.
             task = _digest(json.dumps(content, ensure_ascii=False))
             self._last = (prompt, task)

@@ -15,7 +15,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import combinations
 from math import comb
+from random import Random
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +27,7 @@ from halo_forge.rollout.sketch import GRAM_SIZES, Sketch
 
 RESAMPLES = 2_000
 BLOCK_DRAWS = 1_000_000
+MAJORITY_SETS = 256
 
 
 class Estimate(Record):
@@ -49,6 +52,8 @@ class Metrics(Record):
         distinct: `"1"`, `"2"`, `"3"` -> distinct-n, see `distinct_n`; a size of which there is no window is absent.
         mean_tokens: tokens a completion.
         entropy: nats a token, minus the mean log-probability of the tokens drawn; see below.
+        maj_at: `"2"`, `"8"`, … -> maj@k, see `majority_values`; empty where verdicts name no answers.
+        scores: metric -> figure, of those that the verifier gives beside the reward.
         rewards: counts in ten bins of width 0.1, the last one closed.
     """
 
@@ -66,6 +71,8 @@ class Metrics(Record):
     entropy: Estimate
     distinct: dict[str, float]
     rewards: tuple[int, ...]
+    maj_at: dict[str, Estimate] = {}
+    scores: dict[str, Estimate] = {}
 
     @property
     def unverifiable_share(self) -> float:
@@ -139,6 +146,37 @@ def pass_values(groups: Mapping[str, Sequence[Sketch]], k: int) -> dict[str, flo
     return values
 
 
+def majority_values(groups: Mapping[str, Sequence[Sketch]], k: int) -> dict[str, float]:
+    """maj@k of each prompt: whether the commonest of k answers is right (Wang et al. 2022, arXiv 2203.11171).
+
+    It is the mean over sets of k of the prompt's verified completions: over all sets where they are few, else over
+    `MAJORITY_SETS` drawn ones, the same in every run. Completions without an answer do not vote; answers that are
+    equally common share the vote.
+    """
+    values: dict[str, float] = {}
+    for prompt_id, rollouts in groups.items():
+        votes = [(r.answer, r.passed) for r in rollouts if r.reward is not None]
+        if len(votes) >= k:
+            values[prompt_id] = _mean(
+                [_majority([votes[place] for place in chosen]) for chosen in _sets(len(votes), k)]
+            )
+    return values
+
+
+def _sets(n: int, k: int) -> list[tuple[int, ...]]:
+    if comb(n, k) <= MAJORITY_SETS:
+        return list(combinations(range(n), k))
+    random = Random(f"{n}/{k}")
+    return [tuple(random.sample(range(n), k)) for _ in range(MAJORITY_SETS)]
+
+
+def _majority(votes: Sequence[tuple[str, bool]]) -> float:
+    counts = Counter(answer for answer, _ in votes if answer)
+    most = max(counts.values(), default=0)
+    right = {answer for answer, passed in votes if passed}
+    return _mean([float(answer in right) for answer, votes_for in counts.items() if votes_for == most])
+
+
 def measure(rollouts: Sequence[Sketch], ks: Sequence[int] = (1,), seed: int = 0) -> Metrics:
     """Compute every figure of a set of rollouts; pass@k for each k that some prompt has samples for."""
     groups = by_prompt(rollouts)
@@ -163,7 +201,37 @@ def measure(rollouts: Sequence[Sketch], ks: Sequence[int] = (1,), seed: int = 0)
         rewards=tuple(
             np.histogram([r.reward or 0.0 for group in verified for r in group], bins=10, range=(0, 1))[0].tolist()
         ),
+        maj_at=_majorities(groups, [k for k in ks if k > 1], seed),
+        scores=_scores(verified, seed),
     )
+
+
+def score_values(groups: Mapping[str, Sequence[Sketch]], name: str) -> dict[str, float]:
+    """One of the verifier's scores for each prompt that has it."""
+    values: dict[str, float] = {}
+    for prompt_id, rollouts in groups.items():
+        pairs = [(amount, of) for r in rollouts if r.reward is not None for key, amount, of in r.scores if key == name]
+        total = sum(of for _, of in pairs)
+        if total:
+            values[prompt_id] = sum(amount for amount, _ in pairs) / total
+    return values
+
+
+def _majorities(groups: Mapping[str, Sequence[Sketch]], ks: Sequence[int], seed: int) -> dict[str, Estimate]:
+    if not any(r.answer for group in groups.values() for r in group):
+        return {}
+    return {str(k): estimate(list(majority_values(groups, k).values()), seed) for k in ks}
+
+
+def _scores(groups: Sequence[Sequence[Sketch]], seed: int) -> dict[str, Estimate]:
+    """Sum of the amounts over sum of what they are of, for each metric that some verdict has."""
+    names = dict.fromkeys(name for group in groups for r in group for name, _, _ in r.scores)
+    found = {}
+    for name in names:
+        pairs = [[(amount, of) for r in group for key, amount, of in r.scores if key == name] for group in groups]
+        sums, weights = ([sum(pair[side] for pair in group) for group in pairs] for side in (0, 1))
+        found[name] = weighted_estimate(sums, weights, seed)
+    return found
 
 
 def distinct_n(groups: Iterable[Sequence[Sketch]]) -> dict[str, float]:

@@ -18,7 +18,7 @@ from halo_forge.core.events import drop_torn_tail
 from halo_forge.core.types import Rollout, Stage
 from halo_forge.rollout.sketch import Sketch, sketch
 
-FORMAT = 2
+FORMAT = 3
 _STAGES = {str(stage): stage for stage in Stage}
 
 
@@ -147,6 +147,7 @@ def _sketches(rows: Iterable[list[Any]], offset: int, chunk: int) -> Iterator[Sk
     for row in rows:
         if row[0] != prompt_id:  # one string for all completions of a prompt
             prompt_id = row[0]
-        row[0], row[5], row[12] = prompt_id, _STAGES[row[5]], tuple(row[12])
+        row[0], row[5] = prompt_id, _STAGES[row[5]]
+        row[13], row[14] = tuple(map(tuple, row[13])), tuple(row[14])
         yield Sketch._make([*row, offset, chunk])
-        offset += row[13]
+        offset += row[15]

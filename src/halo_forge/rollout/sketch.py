@@ -32,6 +32,8 @@ class Sketch(NamedTuple):
             differently, in hexadecimal.
         program: digest of the program it holds, equal for programs that differ in layout and comments alone; of what
             earned nothing, that of its text.
+        answer: see `Verdict.answer`.
+        scores: metric, amount, of how much; see `Verdict.scores`.
         new_grams: how many windows of 1, 2 and 3 tokens no earlier completion of the same prompt holds, nor this one
             further ahead.
         length: bytes of its line in the file of rollouts.
@@ -51,6 +53,8 @@ class Sketch(NamedTuple):
     logprob_sum: float | None
     text: str
     program: str
+    answer: str
+    scores: tuple[tuple[str, float, float], ...]
     new_grams: tuple[int, ...]
     length: int
     offset: int
@@ -93,6 +97,8 @@ def sketch(rollouts: Sequence[Rollout], lengths: Sequence[int] | None = None, of
                 logprob_sum=sum(completion.logprobs) if completion.logprobs else None,
                 text=text_digest(completion.text),
                 program=program_digest(completion.text) if verdict.reward else text_digest(completion.text),
+                answer=verdict.answer,
+                scores=tuple((name, amount, of) for name, (amount, of) in verdict.scores.items()),
                 new_grams=grams,
                 length=length,
                 offset=offset,

@@ -6,6 +6,7 @@ import os
 import platform
 import sys
 import time
+from collections.abc import Sequence
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -17,9 +18,10 @@ from pydantic import JsonValue
 from halo_forge import __version__
 from halo_forge.config.load import config_hash
 from halo_forge.config.options import CommandConfig, presentation
-from halo_forge.config.shared import LoadingOptions
+from halo_forge.config.shared import LoadingOptions, PromptOptions
 from halo_forge.core.errors import RunConflictError
-from halo_forge.core.types import Record
+from halo_forge.core.types import Prompt, Record
+from halo_forge.data import prompts_hash
 from halo_forge.models.content import hash_model
 from halo_forge.models.resolve import ModelRef
 
@@ -138,6 +140,13 @@ def hash_file(path: Path, rows: int | None) -> InputFile:
         while block := file.read(1 << 20):
             digest.update(block)
     return InputFile(path=str(path), sha256=digest.hexdigest(), rows=rows)
+
+
+def prompts_input(options: PromptOptions, prompts: Sequence[Prompt]) -> InputFile:
+    """Fingerprint the prompts: their file, or what a dataset of the catalogue gave."""
+    if options.prompts_file is not None:
+        return hash_file(options.prompts_file, len(prompts))
+    return InputFile(path=str(options.dataset), sha256=prompts_hash(prompts), rows=len(prompts))
 
 
 def model_inputs(ref: ModelRef, loading: LoadingOptions) -> dict[str, InputFile]:

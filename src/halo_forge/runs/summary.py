@@ -17,6 +17,12 @@ DEMO_ARMS = {
     "unfiltered": "control: rewards ignored",
 }
 Figures = dict[str, Estimate]
+CODE_LABELS = {
+    "passes": "pass their tests",
+    "unseen": "of operations never seen together",
+    "story": "The SFT corpus is made imperfect on purpose: most of its rows carry one of two fixed mistakes.",
+    "compile_rate": "compiles",
+}
 
 
 class TrainingFigures(Record):
@@ -134,6 +140,9 @@ class DemoSummary(Record):
     """Result of `demo`.
 
     Args:
+        primary_metric: which the differences compare, sampled and (with `greedy_` before it) greedy.
+        labels: `passes`, what passing means; `unseen`, what those prompts are; `story`, what a reader must know of the
+            corpus; and metric -> what it says, for those beside the primary one.
         sft: metric -> figure of the model after supervised fine-tuning, from which the others start.
         raft: after RAFT.
         control: the SFT model trained further on the SFT corpus for as many optimiser steps as RAFT took.
@@ -147,10 +156,11 @@ class DemoSummary(Record):
 
     kind: Literal["demo"] = "demo"
     run_id: str
-    domain: Literal["code"] = "code"
+    domain: str = "code"
     seed: int
     primary_metric: str = "pass@1"
     higher_is_better: bool = True
+    labels: dict[str, str] = CODE_LABELS
     quick: bool
     test_prompts: int
     control_steps: int

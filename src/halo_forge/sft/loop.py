@@ -86,9 +86,9 @@ def plan_sft(loaded: Loaded[SftTrainConfig]) -> Plan:
 
 
 def _load(config: SftTrainConfig, start: ModelRef) -> _Source:
-    if config.data is not None:
-        loaded = load_conversations(config.data, max_samples=config.max_samples, seed=config.seed)
-        file = hash_file(config.data, len(loaded.conversations))
+    if config.data_file is not None:
+        loaded = load_conversations(config.data_file, max_samples=config.max_samples, seed=config.seed)
+        file = hash_file(config.data_file, len(loaded.conversations))
         inputs = {"data": file, **model_inputs(start, config)}
         return _Source(loaded.conversations, loaded.dropped, loaded.noted, inputs)
     from halo_forge.data.hub import load_catalogue_conversations

@@ -34,7 +34,7 @@ def render(
     dropped: Counter[str] = Counter()
     for conversation in conversations:
         try:
-            row = chat.conversation_row(conversation.messages)
+            row = chat.conversation_row(conversation.messages, conversation.tools)
         except TemplateRewritesError:
             dropped["the chat template rewrites earlier turns"] += 1
             continue

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -27,6 +27,8 @@ class Ruling(NamedTuple):
     stage: Stage
     detail: str = ""
     path: str = ""
+    scores: Mapping[str, tuple[float, float]] = {}
+    answer: str = ""
 
 
 class Meter:
@@ -143,6 +145,8 @@ class ProgramVerifier(ABC):
             detail=shortened(ruling.detail),
             fault=fault,
             path=ruling.path,
+            scores=dict(ruling.scores),
+            answer=ruling.answer,
             repeatable=meter.repeatable,
             wall_s=meter.wall_s,
             cpu_s=meter.cpu_s,

@@ -47,7 +47,7 @@ def extract_code(text: str, languages: Collection[str]) -> Extracted:
         text: the completion.
         languages: fence languages that fit, in lower case.
     """
-    answer = _without_thoughts(text)
+    answer = without_thoughts(text)
     blocks = fenced_blocks(answer)
     if not blocks:
         return Extracted(answer if answer.strip() else "", "")
@@ -85,6 +85,7 @@ def _block(opening: re.Match[str], lines: list[str], *, complete: bool) -> Block
     return Block("\n".join(lines), opening["language"].strip("{}.").lower(), complete)
 
 
-def _without_thoughts(text: str) -> str:
+def without_thoughts(text: str) -> str:
+    """Return the answer alone, by rule 1; "" when the thoughts never end."""
     after = text.rpartition(THINK_CLOSE)[2]
     return "" if THINK_OPEN in after else after

@@ -1,0 +1,110 @@
+"""The domains beside code: the same commands with other defaults.
+
+A domain is a part of the catalogue and a verifier. Its `sft`, `train` and `benchmark` are `sft train`, `raft train` and
+`benchmark run`; nothing but what stands here is its own, so a run of theirs is continued, compared and reported as any.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from copy import copy
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+from pydantic import create_model
+
+from halo_forge.config.benchmark import BenchmarkRunConfig
+from halo_forge.config.options import CommandConfig
+from halo_forge.config.raft import RaftTrainConfig
+from halo_forge.config.sft import SftTrainConfig
+
+C = TypeVar("C", bound=CommandConfig)
+Name = Literal["reasoning", "agentic"]
+
+
+def with_defaults(schema: type[C], name: str, help: str, **defaults: object) -> type[C]:
+    """Make a schema that differs in defaults alone.
+
+    Args:
+        help: what the command says of itself.
+    """
+    fields: dict[str, Any] = {}
+    for key, default in defaults.items():
+        field = copy(schema.model_fields[key])
+        field.default = default
+        fields[key] = (field.annotation, field)
+    made: type[C] = create_model(name, __base__=schema, __doc__=help, **fields)
+    return made
+
+
+@dataclass(frozen=True)
+class Domain:
+    """A domain.
+
+    Args:
+        name: its commands' group, and its datasets' `domain`.
+        help: the group's help.
+        sft: settings of `sft`.
+        train: of `train`.
+        benchmark: of `benchmark`.
+    """
+
+    name: Name
+    help: str
+    sft: type[SftTrainConfig]
+    train: type[RaftTrainConfig]
+    benchmark: type[BenchmarkRunConfig]
+
+    @property
+    def schemas(self) -> Mapping[str, type[CommandConfig]]:
+        """Command -> settings."""
+        return {"sft": self.sft, "train": self.train, "benchmark": self.benchmark}
+
+
+REASONING = Domain(
+    name="reasoning",
+    help="Mathematics: worked solutions to learn from, answers in a box to be judged.",
+    sft=with_defaults(SftTrainConfig, "ReasoningSft", "Learn from worked solutions, such as metamath."),
+    train=with_defaults(
+        RaftTrainConfig,
+        "ReasoningTrain",
+        "RAFT on problems whose answers are known, such as gsm8k: what is right is trained on.",
+        verifier="math",
+        reward_threshold=1.0,
+        keep_fraction=1.0,
+    ),
+    benchmark=with_defaults(
+        BenchmarkRunConfig,
+        "ReasoningBenchmark",
+        "Accuracy, maj@k and pass@k of a model on problems, each with a 95% interval.",
+        verifier="math",
+        samples=4,
+        k=(1, 4),
+        greedy=True,
+    ),
+)
+AGENTIC = Domain(
+    name="agentic",
+    help="Tool calling: the right calls with the right arguments, and none where no tool fits.",
+    sft=with_defaults(SftTrainConfig, "AgenticSft", "Learn from conversations with calls of tools, such as xlam_sft."),
+    train=with_defaults(
+        RaftTrainConfig,
+        "AgenticTrain",
+        "RAFT on questions whose right calls are known, such as xlam: what is right is trained on.",
+        verifier="tools",
+        reward_threshold=1.0,
+        keep_fraction=1.0,
+        max_new_tokens=512,
+    ),
+    benchmark=with_defaults(
+        BenchmarkRunConfig,
+        "AgenticBenchmark",
+        "Full, name, argument and irrelevance accuracy of a model's calls, decoded greedily.",
+        verifier="tools",
+        samples=1,
+        k=(1,),
+        temperature=0.0,
+        max_new_tokens=512,
+    ),
+)
+DOMAINS = (REASONING, AGENTIC)
