@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from halo_forge.config.prepare import PrepareConfig
 from halo_forge.config.shared import PromptOptions
 from halo_forge.core.errors import DataError
-from halo_forge.core.folders import cache_folder
 from halo_forge.core.types import Prompt
 from halo_forge.data.catalog import find_dataset
+from halo_forge.data.hub import fetch
 from halo_forge.data.prompts import load_prompts
 
 
@@ -40,17 +39,12 @@ def _prepared(name: str, use: Literal["rlvr", "benchmark"]) -> Path:
     """Make a file of the dataset's prompts in the cache, or find the one made before, of the same commit.
 
     Raises:
-        DataError: the dataset is not for that use; or see `prepare`.
+        DataError: the dataset is not for that use; or see `fetch`.
     """
-    from halo_forge.data.prepare import prepare
-
     dataset = find_dataset(name)
     if use == "rlvr" and dataset.use == "benchmark":
         raise DataError(f"dataset '{name}' is for benchmarks: to train on it would make its scores worthless")
     # A set to train on is measured on by its split for benchmarks; its rows are made in the same way.
     made_as, _ = dataset.conversion("rlvr" if dataset.use != "benchmark" else "benchmark")
     split = dataset.split if use == "rlvr" else dataset.benchmark_split
-    path = cache_folder() / "datasets" / f"{name}-{split}.jsonl"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    prepare(PrepareConfig(dataset=name, split=split, use=made_as, output=path))
-    return path
+    return fetch(dataset, split=split, use=made_as).path

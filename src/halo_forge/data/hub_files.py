@@ -19,6 +19,10 @@ class HubError(DataError):
     """The Hub does not give a repository or a file of it; the text says why and what to do."""
 
 
+class HubUnreachable(HubError):
+    """Nobody answers, or nobody may be asked."""
+
+
 class RemoteFile(NamedTuple):
     """A file of a repository.
 
@@ -150,7 +154,7 @@ def explained(dataset: Dataset, revision: str | None = None) -> Iterator[None]:
             f"{known or f'it was moved or removed; set HF_TOKEN if it is yours, {ELSEWHERE}'}"
         ) from error
     except (ConnectionError, httpx.TransportError) as error:
-        raise HubError(unreachable(dataset)) from error
+        raise HubUnreachable(unreachable(dataset)) from error
     except (HfHubHTTPError, httpx.HTTPError) as error:
         reason = " ".join(str(error).split())[:300]
         raise HubError(f"the Hub did not give {dataset.hub_id}: {reason}; try again, {ELSEWHERE}") from error

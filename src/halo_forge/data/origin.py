@@ -46,6 +46,11 @@ class Origin:
     files: tuple[SourceFile, ...]
 
     @property
+    def named(self) -> str:
+        """The source and its revision, for texts."""
+        return f"{self.source} at {self.revision[:12]}"
+
+    @property
     def size(self) -> int:
         """Bytes of all files."""
         return sum(file.size for file in self.files)

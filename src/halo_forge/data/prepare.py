@@ -112,7 +112,7 @@ class _Making:
     def __init__(self, job: _Job, ledger: Ledger, events: EventLog, stop: StopRequest) -> None:
         config = job.config
         self._job, self._ledger, self._events, self._stop = job, ledger, events, stop
-        self._maker = RowMaker(job.dataset, job.origin.source, job.part, job.use, job.convert, config)
+        self._maker = RowMaker(job.dataset, job.origin.named, job.part, job.use, job.convert, config)
         self._read, self._kept = ledger.counts.read, ledger.counts.kept
         self._dropped, self._mended = Counter(ledger.counts.dropped), Counter(ledger.counts.mended)
         self._example = ledger.example
@@ -285,7 +285,7 @@ def _check_columns(job: _Job) -> None:
     missing = [column for column in (*job.dataset.columns, *job.config.filters) if column not in there]
     if missing:
         raise DataError(
-            f"{job.origin.source} at {job.origin.revision[:9]} lacks {', '.join(missing)} among its columns, now "
+            f"{job.origin.named} lacks {', '.join(missing)} among its columns, now "
             f"{', '.join(there)}: give an older --revision, or describe it in a YAML file of your own"
         )
 

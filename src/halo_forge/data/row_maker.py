@@ -151,7 +151,7 @@ class RowMaker:
         missing = [column for column in (*self._dataset.columns, *self._filters) if column not in values]
         if missing:
             raise DataError(
-                f"{self._source} lacks {', '.join(missing)} among its columns, which are now "
+                f"{self._source} lacks {', '.join(missing)} among its columns, now "
                 f"{', '.join(values)}: give an older --revision, or describe it in a YAML file of your own"
             )
 

@@ -46,7 +46,7 @@ def train_sft(loaded: Loaded[SftTrainConfig], listeners: tuple[Listener, ...] = 
 
     config = loaded.config
     start = resolve_model(config.model)
-    source = _load(config, start)
+    source = _load(config, start, listeners)
     context = check_output(config.output, "sft", config, source.inputs)
     if context is not None and is_complete(config.output):
         return SftSummary.model_validate_json((config.output / SUMMARY_FILE).read_bytes())
@@ -85,7 +85,7 @@ def plan_sft(loaded: Loaded[SftTrainConfig]) -> Plan:
     )
 
 
-def _load(config: SftTrainConfig, start: ModelRef) -> _Source:
+def _load(config: SftTrainConfig, start: ModelRef, listeners: tuple[Listener, ...] = ()) -> _Source:
     if config.data_file is not None:
         loaded = load_conversations(config.data_file, max_samples=config.max_samples, seed=config.seed)
         file = hash_file(config.data_file, len(loaded.conversations))
@@ -94,7 +94,7 @@ def _load(config: SftTrainConfig, start: ModelRef) -> _Source:
     from halo_forge.data.hub import load_catalogue_conversations
 
     assert config.dataset is not None
-    fetched = load_catalogue_conversations(config.dataset, config.max_samples, config.seed)
+    fetched = load_catalogue_conversations(config.dataset, config.max_samples, config.seed, listeners)
     file = InputFile(path=config.dataset, sha256=fetched.revision or "", rows=len(fetched.conversations))
     inputs = {"dataset": file, **model_inputs(start, config)}
     return _Source(fetched.conversations, fetched.dropped, fetched.noted, inputs)

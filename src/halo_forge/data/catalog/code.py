@@ -220,7 +220,7 @@ def _humaneval(name: str, hub_id: str, folder: str, licence: str, size_mb: int) 
         hub_id=hub_id,
         config=None,
         split="test",
-        splits={"test": Part((f"{folder}/test-*.parquet",))},
+        splits={"test": Part((f"{folder}/test-*.parquet", "**/*.parquet", "*.jsonl"))},
         licence=licence,
         rows=164,
         size_mb=size_mb,
