@@ -25,7 +25,7 @@ from halo_forge.sandbox import open_sandbox
 
 WORKERS = 2
 BATCH = 250
-KILLS = 3
+KILLS = 1
 RUGS = Path(__file__).with_name("rugs.py")
 IN_A_NAMESPACE = ("unshare", "--mount", "--propagation", "private")
 

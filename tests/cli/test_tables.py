@@ -224,7 +224,7 @@ DEMO = DemoSummary(
 
 def test_demo_shows_raft_beside_its_controls() -> None:
     text = words(shown(show_demo, DEMO, width=90))
-    assert "Tests pass (pass@1), 160 test prompts model sampled greedy" in text
+    assert "160 test prompts: pass their tests (pass@1) model sampled greedy" in text
     assert "after RAFT 20.0% [15.0, 25.0] 20.0% [15.0, 25.0]" in text
     assert "control: further SFT 10.0% [5.0, 15.0]" in text
     assert "after SFT +14.0 [+8.1, +20.0] -2.0 [-5.0, +1.0]" in text
