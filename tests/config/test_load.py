@@ -72,7 +72,7 @@ def test_a_bad_file_says_what_is_wrong(tmp_path: Path, text: str, message: str) 
 def test_a_missing_file_and_a_missing_setting_are_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"cannot read .*none\.yaml"):
         load(RaftTrainConfig, RAFT, tmp_path / "none.yaml")
-    with pytest.raises(ConfigError, match="give either --prompts FILE.jsonl or --dataset NAME"):
+    with pytest.raises(ConfigError, match=r"give either --prompts FILE\.jsonl or --dataset NAME"):
         load(RaftTrainConfig, {"model": "m", "output": "o"})
 
 
