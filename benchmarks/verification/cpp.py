@@ -6,12 +6,13 @@ import json
 import os
 import random
 import re
+import statistics
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,6 +22,9 @@ from halo_forge.sandbox import open_sandbox
 from halo_forge.verifiers.cpp.gcc import GccConfig
 
 WORKERS = 2
+BLOCK = 50
+LINK, RUN, SYNTAX = "g++ compile and link", "g++ compile, link and run", "g++ -fsyntax-only"
+OURS, MAKING, OURS_RUN = "ours, compile only", "ours, compile only, making headers", "ours, link and run"
 RUN_TIMEOUT_S = 10
 TOKEN = re.compile(r"[A-Za-z_]\w*|\d+|[^\s\w]")
 ERROR = re.compile(r"^.*\berror\b.*$", re.MULTILINE)
@@ -48,41 +52,77 @@ def programs(sample: Path, count: int, seed: int = 7) -> list[str]:
 
 
 def measure(data: Path, count: int) -> dict[str, Any]:
-    """Throughput of each way on the same programs, and the programs on which verdict or first message differ."""
+    """Throughput of each way on the same programs, and the programs on which verdict or first message differ.
+
+    The programs are cut into blocks, and the ways take turns on each: a machine that slows down slows all of them.
+    """
     sources = programs(data / "codeforces_cpp_sample.jsonl", count)
-    per_s: dict[str, float] = {}
-
-    def timed(name: str, work: Callable[[], Any]) -> Any:
-        started = time.perf_counter()
-        result = work()
-        per_s[name] = round(len(sources) / (time.perf_counter() - started), 3)
-        return result
-
-    with tempfile.TemporaryDirectory() as name, tempfile.TemporaryDirectory() as cache:
-        before = os.environ.get("XDG_CACHE_HOME")
-        os.environ["XDG_CACHE_HOME"] = cache
+    blocks = [sources[start : start + BLOCK] for start in range(0, len(sources), BLOCK)]
+    with tempfile.TemporaryDirectory() as name, _empty_cache() as cache, open_sandbox() as sandbox:
         folder = Path(name)
-        timed("g++ compile and link", lambda: _plain(sources, folder, []))
-        first = timed("ours, compile only, making headers", lambda: _verified(sources, run=False))
-        again = timed("ours, compile only", lambda: _verified(sources, run=False))
-        standard = timed("g++ -fsyntax-only", lambda: _plain(sources, folder, ["-Wall", "-Wextra", "-fsyntax-only"]))
-        timed("ours, link and run", lambda: _verified(sources, run=True))
-        timed("g++ compile, link and run", lambda: _plain(sources, folder, [], run=True))
-        headers = len(list(Path(cache).glob("halo-forge/headers/*/*/made.json")))
-        if before is None:
-            del os.environ["XDG_CACHE_HOME"]
-        else:
-            os.environ["XDG_CACHE_HOME"] = before
-    link, run = per_s["g++ compile and link"], per_s["g++ compile, link and run"]
+        started = time.perf_counter()
+        first = _verified(sources, run=False)
+        making_s = time.perf_counter() - started
+        compiling, running = (GccConfig(run=run).build(sandbox, WORKERS) for run in (False, True))
+        ways: dict[str, Callable[[Sequence[str]], list[Any]]] = {
+            LINK: lambda block: _plain(block, folder, []),
+            OURS: lambda block: compiling.verify(_submissions(block)),
+            SYNTAX: lambda block: _plain(block, folder, ["-Wall", "-Wextra", "-fsyntax-only"]),
+            OURS_RUN: lambda block: running.verify(_submissions(block)),
+            RUN: lambda block: _plain(block, folder, [], run=True),
+        }
+        seconds, results = _in_turns(ways, blocks)
+        compiling.close()
+        running.close()
+        headers = len(list(cache.glob("halo-forge/headers/*/*/made.json")))
+    whole = {name: sum(each) for name, each in seconds.items()} | {MAKING: making_s}
     return {
         "programs": len(sources),
         "headers_made": headers,
-        "per_s": per_s,
-        "compile_only_over_link": round(per_s["ours, compile only"] / link, 2),
-        "compile_only_making_headers_over_link": round(per_s["ours, compile only, making headers"] / link, 2),
-        "link_and_run_over_link_and_run": round(per_s["ours, link and run"] / run, 2),
-        "differing": [_differing(standard, verdicts) for verdicts in (first, again)],
+        "per_s": {name: round(len(sources) / each, 3) for name, each in whole.items()},
+        "compile_only_over_link": _times(seconds[LINK], seconds[OURS]),
+        "compile_only_making_headers_over_link": round(whole[LINK] / making_s, 2),
+        "link_and_run_over_link_and_run": _times(seconds[RUN], seconds[OURS_RUN]),
+        "differing": [_differing(results[SYNTAX], verdicts) for verdicts in (first, results[OURS])],
     }
+
+
+def _in_turns(
+    ways: Mapping[str, Callable[[Sequence[str]], list[Any]]], blocks: Sequence[Sequence[str]]
+) -> tuple[dict[str, list[float]], dict[str, list[Any]]]:
+    """Return the seconds of each way block by block, and its results; who begins changes from block to block."""
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    results: dict[str, list[Any]] = {name: [] for name in ways}
+    names = list(ways)
+    for number, block in enumerate(blocks):
+        turn = number % len(names)
+        for name in [*names[turn:], *names[:turn]]:
+            started = time.perf_counter()
+            results[name] += ways[name](block)
+            seconds[name].append(time.perf_counter() - started)
+    return seconds, results
+
+
+def _times(theirs: Sequence[float], ours: Sequence[float]) -> dict[str, float]:
+    """How many times as fast ours is: on all blocks together, and on the median, the worst and the best block."""
+    ratios = sorted(their / our for their, our in zip(theirs, ours, strict=True))
+    found = (sum(theirs) / sum(ours), statistics.median(ratios), ratios[0], ratios[-1])
+    return {name: round(value, 2) for name, value in zip(("all", "median", "least", "most"), found, strict=True)}
+
+
+@contextmanager
+def _empty_cache() -> Iterator[Path]:
+    """Keep headers in a folder of this measurement's own."""
+    before = os.environ.get("XDG_CACHE_HOME")
+    with tempfile.TemporaryDirectory() as cache:
+        os.environ["XDG_CACHE_HOME"] = cache
+        try:
+            yield Path(cache)
+        finally:
+            if before is None:
+                del os.environ["XDG_CACHE_HOME"]
+            else:
+                os.environ["XDG_CACHE_HOME"] = before
 
 
 def scaling(data: Path, count: int, rounds: int) -> dict[str, Any]:
@@ -127,12 +167,15 @@ def _plain(sources: Sequence[str], folder: Path, options: Sequence[str], *, run:
 
 def _verified(sources: Sequence[str], *, run: bool, workers: int = WORKERS) -> list[Verdict]:
     """Verify with fresh workers."""
-    submissions = [Submission(PROMPT, f"```cpp\n{source}\n```") for source in sources]
     with open_sandbox() as sandbox:
         verifier = GccConfig(run=run).build(sandbox, workers)
-        verdicts = verifier.verify(submissions)
+        verdicts = verifier.verify(_submissions(sources))
         verifier.close()
     return verdicts
+
+
+def _submissions(sources: Sequence[str]) -> list[Submission]:
+    return [Submission(PROMPT, f"```cpp\n{source}\n```") for source in sources]
 
 
 def _differing(standard: Sequence[Compiled], verdicts: Sequence[Verdict]) -> int:

@@ -9,38 +9,34 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from halo_forge.config.load import Loaded
 from halo_forge.config.raft import RaftTrainConfig
-from halo_forge.core.errors import DataError, ModelError
+from halo_forge.core.errors import ModelError
 from halo_forge.core.events import EventType, Listener
-from halo_forge.core.types import Prompt
-from halo_forge.data import Split, load_asked, load_conversations, split_holdout
-from halo_forge.generation.choice import check_generator
-from halo_forge.models.check import check_model
+from halo_forge.data import Split
 from halo_forge.models.resolve import ModelRef, resolve_model
 from halo_forge.raft.best import choose_best
 from halo_forge.raft.checkers import Checkers, open_checkers
 from halo_forge.raft.cycle import Cycle
-from halo_forge.raft.cycle_plan import Planned, plan_cycle, refuse_changed_cycles
+from halo_forge.raft.cycle_plan import Planned, plan_cycle
 from halo_forge.raft.engine import Engine, check_run_memory, open_engine
-from halo_forge.raft.guards import LEAST_PROMPTS, HeldOut, length_drift, notices, stand, why_stop
+from halo_forge.raft.guards import HeldOut, length_drift, notices, stand, why_stop
+from halo_forge.raft.work import check_work, early_notices, read_work, split_prompts
 from halo_forge.rollout.checking import Checker
 from halo_forge.rollout.metrics import by_prompt, pass_values
 from halo_forge.rollout.records import append_records, read_records, write_atomically
 from halo_forge.rollout.rollout_file import RolloutFile
 from halo_forge.runs.contamination import overlap_notices
-from halo_forge.runs.launch import InputFile, LaunchContext, hash_file, model_inputs, prompts_input
 from halo_forge.runs.plan import Plan
 from halo_forge.runs.run_dir import (
     CYCLES_FILE,
     REMOVE_IT,
     SUMMARY_FILE,
     Run,
-    check_output,
     is_complete,
     open_run,
     read_checkpoint,
@@ -64,17 +60,17 @@ def train_raft(
         HaloError: see `core.errors`.
     """
     config = loaded.config
-    work = _read(config)
+    work = read_work(config)
     if work.context is not None and (finished := _finished(config)) is not None:
         return finished
-    overlong = _check(work, config) if engine_factory is None else frozenset()
-    split = _split(work, overlong, config)
+    overlong = check_work(work, config) if engine_factory is None else frozenset()
+    split = split_prompts(work, overlong, config)
     with (
         open_checkers(config) as checkers,
         open_run("raft", loaded, config.output, work.inputs, judge=checkers.judge, listeners=listeners) as run,
     ):
         run.write_prompts([*split.train, *split.holdout])
-        for notice in [*_notices(config, split, overlong), *overlap_notices(work.inputs)]:
+        for notice in [*early_notices(config, split, overlong), *overlap_notices(work.inputs)]:
             run.events.notice(notice)
         ran = _run_cycles(run, config, split, work.start, checkers, engine_factory or open_engine)
         return _publish(run, config, split, work.start, checkers.main, ran)
@@ -85,8 +81,8 @@ def plan_raft(loaded: Loaded[RaftTrainConfig]) -> Plan:
     from halo_forge.training.memory import describe_fit
 
     config = loaded.config
-    work = _read(config)
-    split = _split(work, _check(work, config), config)
+    work = read_work(config)
+    split = split_prompts(work, check_work(work, config), config)
     start, context = work.start, work.context
     with open_checkers(config) as checkers:
         return Plan(
@@ -105,75 +101,6 @@ def plan_raft(loaded: Loaded[RaftTrainConfig]) -> Plan:
 def completed_cycles(folder: Path) -> list[CycleSummary]:
     """Summaries of the cycles that are done, cycle 0 (the start model) first."""
     return list(read_records(folder / CYCLES_FILE, CycleSummary))
-
-
-class _Work(NamedTuple):
-    """What a run starts from.
-
-    Args:
-        context: of the run in the output folder that is to be continued, if there is one.
-    """
-
-    prompts: list[Prompt]
-    inputs: dict[str, InputFile]
-    start: ModelRef
-    context: LaunchContext | None
-
-
-def _read(config: RaftTrainConfig) -> _Work:
-    prompts = load_asked(config, "rlvr", config.seed, config.system_prompt)
-    start = resolve_model(config.start, config.stated_base)
-    inputs = {"prompts": prompts_input(config, prompts), **model_inputs(start, config)}
-    if config.replay is not None:
-        replay = load_conversations(config.replay)
-        inputs["replay"] = hash_file(config.replay, len(replay.conversations))
-    context = check_output(config.output, "raft", config, inputs)
-    if context is not None:
-        refuse_changed_cycles(config)
-    return _Work(prompts, inputs, start, context)
-
-
-def _check(work: _Work, config: RaftTrainConfig) -> frozenset[str]:
-    """See that the model and what draws from it can be had, and return the ids of prompts that do not fit."""
-    overlong = check_model(work.start, config, work.prompts)
-    fitting = [prompt for prompt in work.prompts if prompt.id not in overlong]
-    check_generator(work.start, config, config, fitting, trains=True)
-    check_run_memory(work.start, config)
-    return overlong
-
-
-def _split(work: _Work, overlong: frozenset[str], config: RaftTrainConfig) -> Split:
-    fitting = [prompt for prompt in work.prompts if prompt.id not in overlong]
-    if not fitting:
-        raise DataError(f"every prompt fills the context of '{work.start.name}' and leaves no room for an answer")
-    return split_holdout(fitting, config.holdout_fraction, config.seed)
-
-
-def _notices(config: RaftTrainConfig, split: Split, overlong: frozenset[str]) -> Iterator[str]:
-    """What the user should know before the first cycle."""
-    if overlong:
-        yield (
-            f"{len(overlong)} prompts are left out: they fill the model's context and leave no room for an answer "
-            f"(such as {min(overlong)})"
-        )
-    if config.patience and 0 < len(split.holdout) < LEAST_PROMPTS:
-        yield (
-            f"{len(split.holdout)} held-out prompts are too few to tell a standstill from chance (it takes "
-            f"{LEAST_PROMPTS}): --patience {config.patience} does not apply, and all cycles are run"
-        )
-    if config.holdout_fraction and not split.holdout:
-        yield f"{len(split.train)} prompts are too few to hold some out: the last cycle is published, not the best"
-    if config.learns_from_wrong:
-        yield (
-            f"--objective {config.objective} trains on every verified and whole completion of a prompt whose rewards "
-            "differ: --keep-fraction, --max-kept-per-prompt and --min-samples do not apply"
-        )
-    tested = sum(prompt.reference.has_tests for prompt in split.train)
-    if tested and config.reward_threshold < 1 and config.select == "reward" and config.reward_shaping == "fixed":
-        yield (
-            f"{tested} prompts have tests, and a reward of {config.reward_threshold} is below passing them: programs "
-            "that fail their tests may be trained on; --reward-threshold 1.0 keeps only those that pass"
-        )
 
 
 def _finished(config: RaftTrainConfig) -> RaftSummary | None:

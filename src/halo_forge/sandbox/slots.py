@@ -24,6 +24,7 @@ from halo_forge.sandbox.spare_uid import SpareUid
 
 START_LIMIT_S = 30.0
 PATIENCE_S = 5
+LAST_WORDS_S = 0.5
 MARSHAL_VERSION = 2  # that every Python reads: launchers may run on another one
 SHOWN = Path("/mnt")
 ENTER = Path(__file__).with_name("enter.py")
@@ -129,7 +130,8 @@ class Slot:
             with theirs:
                 self._process = self._started(enclosure, hard_to_reach, theirs.fileno())
         except OSError:
-            self._forget()
+            self.control.close()
+            self._release()
             raise
         self._main = self._greeted(enclosure, spec.image)
 
@@ -166,8 +168,10 @@ class Slot:
                 self.control.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 0)
                 process, _, _ = struct.unpack("3i", ancillary[0][2])
                 return os.pidfd_open(process)
-        self._forget()
-        raise EnvironmentFault(f"the sandbox cannot be set up: its launcher did not start: {self._last_words()}")
+        self.control.close()
+        said = self._last_words()
+        self._release()
+        raise EnvironmentFault(f"the sandbox cannot be set up: its launcher did not start: {said}")
 
     def is_ready(self) -> bool:
         """Tell whether an idle launcher is still there."""
@@ -253,7 +257,7 @@ class Slot:
 
     def close(self) -> None:
         """End the launcher and whatever it runs."""
-        self._forget()
+        self.control.close()
         if self._process.stderr:
             self._process.stderr.close()
         try:
@@ -263,9 +267,10 @@ class Slot:
             self._process.wait()
         if self._main is not None:
             os.close(self._main)
+        self._release()
 
-    def _forget(self) -> None:
-        self.control.close()
+    def _release(self) -> None:
+        """Let others have the user id: only now, since an ending launcher kills whatever else runs under it."""
         if self._uid:
             self._uid.release()
 
@@ -277,6 +282,8 @@ class Slot:
         self._process.kill()
 
     def _last_words(self) -> str:
+        with contextlib.suppress(subprocess.TimeoutExpired):  # what ends by itself tells by its status why
+            self._process.wait(timeout=LAST_WORDS_S)
         self._end()
         try:
             _, stderr = self._process.communicate(timeout=PATIENCE_S)
