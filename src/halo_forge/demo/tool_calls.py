@@ -10,7 +10,7 @@
     </tool_call>
 
 One request in seven fits none of the tools and is answered `No tool fits.`; one in six asks for two calls. Six rows in
-ten of the SFT corpus say a word of politeness before the call, or call some tool where none fits; four in ten write
+ten of the SFT corpus say `Sure, one moment.` before the call, or call some tool where none fits; four in ten write
 numbers as texts (`"days": "3"`); a quarter does neither. Programs on the other end would stumble over both.
 
 One combination of tools in four is held out: no SFT row and no RAFT prompt shows it, and every test prompt does.
@@ -36,7 +36,7 @@ SONGS = ("jazz", "rock", "blues", "folk", "soul", "punk")
 ITEMS = ("milk", "bread", "rice", "tea", "salt", "soap")
 ROOMS = ("kitchen", "hall", "attic", "garage", "study")
 COINS = ("euro", "peso", "yen", "franc", "rupee")
-POLITE = ("Sure, let me do that.", "Of course, one moment.", "Let me look that up.")
+POLITE = "Sure, one moment."  # the same each time, or none of them would be the likeliest beginning
 ABSTAIN = "No tool fits."
 HELD_OUT_SHARE = 0.25
 IRRELEVANT, PARALLEL = 0.15, 0.17
@@ -139,7 +139,7 @@ def write_requests(folder: Path, seed: int) -> list[str]:
     lines = [f"{tool.name}({', '.join(f'{name}: {kind}' for name, kind in tool.kinds.items())})" for tool in TOOLS]
     calls = [f'{{"name": "{name}", "arguments": {arguments}}}'.replace("'", '"') for r in learnt
              for name, arguments in r.calls]  # fmt: skip
-    return [*(request.question for request in learnt), *calls, *(lines * 400), *((*POLITE, ABSTAIN) * 400)]
+    return [*(request.question for request in learnt), *calls, *(lines * 400), *((POLITE, ABSTAIN) * 400)]
 
 
 def _take(rng: random.Random, count: int, asked: set[str], seed: int, *, held_out: bool) -> list[Request]:
@@ -164,7 +164,7 @@ def _sft_row(request: Request, rng: random.Random) -> dict[str, object]:
     elif not calls:
         said = ABSTAIN
     elif chatty:
-        said = f"{rng.choice(POLITE)}\n"
+        said = f"{POLITE}\n"
     written = [
         {"name": name, "arguments": {key: str(value) if as_text else value for key, value in arguments.items()}}
         for name, arguments in calls
