@@ -27,13 +27,16 @@ PROMISED = {
     "reasoning sft --dataset metamath --model Qwen/Qwen2.5-3B-Instruct --output models/reasoning_sft": SftTrainConfig,
     f"reasoning train --model models/reasoning_sft --dataset gsm8k --cycles 5 {RAFT_OUT}": RaftTrainConfig,
     "reasoning benchmark --model models/reasoning_raft --dataset gsm8k": BenchmarkRunConfig,
+    "vlm sft --dataset llava --model Qwen/Qwen2-VL-2B-Instruct --output models/vlm_sft": SftTrainConfig,
+    "vlm train --model models/vlm_sft --dataset textvqa --cycles 3 --output models/vlm_raft --seed 42": RaftTrainConfig,
+    "vlm benchmark --model models/vlm_raft --dataset textvqa": BenchmarkRunConfig,
     "agentic sft --dataset xlam_sft --model Qwen/Qwen2.5-7B-Instruct --output models/agentic_sft": SftTrainConfig,
     "agentic train --model models/agentic_sft --dataset xlam --cycles 3 --output models/agentic_raft --seed 42": (
         RaftTrainConfig
     ),
     "agentic benchmark --model models/agentic_raft --dataset xlam": BenchmarkRunConfig,
 }
-VERIFIERS = {"reasoning": "math", "agentic": "tools"}
+VERIFIERS = {"reasoning": "math", "vlm": "vqa", "agentic": "tools"}
 
 
 def parse(line: str) -> CommandConfig:
@@ -50,7 +53,7 @@ def test_the_promised_commands_have_their_domain_s_settings(line: str) -> None:
     assert isinstance(config, PROMISED[line])
     if isinstance(config, (RaftTrainConfig, BenchmarkRunConfig)):
         assert config.verifier == VERIFIERS[line.split()[0]]
-        assert config.dataset in ("gsm8k", "xlam") and config.prompts_file is None
+        assert config.dataset in ("gsm8k", "textvqa", "xlam") and config.prompts_file is None
     if isinstance(config, RaftTrainConfig):
         assert (config.seed, config.reward_threshold) == (42, 1.0)
 

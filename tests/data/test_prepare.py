@@ -10,7 +10,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pyarrow as pa
@@ -216,6 +219,41 @@ def test_bad_images_are_left_out_and_good_ones_checked(own: Own, tmp_path: Path)
     assert prompts_hash(load_prompts(moved / "out.jsonl")) == prompts_hash(prompts)
 
 
+def test_addresses_are_fetched_only_where_that_is_allowed(own: Own, tmp_path: Path) -> None:
+    (tmp_path / "web").mkdir()
+    (tmp_path / "web" / "a.png").write_bytes(png(1))
+    (tmp_path / "web" / "b.png").write_bytes(png(1)[:-30])
+    handler = partial(QuietFiles, directory=str(tmp_path / "web"))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            site = f"http://127.0.0.1:{server.server_port}"
+            named = [f"{site}/a.png", f"{site}/b.png", f"{site}/gone.png", "file:///etc/passwd"]
+            parquet(tmp_path / "a.parquet", [{"i": name, "q": "What?", "a": "7"} for name in named])
+            dataset = own(
+                path="a.parquet", domain="vlm", use="rlvr", columns={"image": "i", "prompt": "q", "answer": "a"}
+            )
+            with pytest.raises(DataError, match=r"4 with an address instead of an image \(--media-urls fetches\)"):
+                prepare(settings(dataset, tmp_path / "none.jsonl"))
+            sidecar = prepare(settings(dataset, tmp_path / "out.jsonl", media_urls=True))
+        finally:
+            server.shutdown()
+            thread.join()
+    assert sidecar.counts.dropped == {
+        "with a broken image": 1,
+        "whose image cannot be fetched from its address": 1,
+        "whose image has an address that is not http or https": 1,
+    }
+    (prompt,) = load_prompts(tmp_path / "out.jsonl")
+    assert Path(prompt.messages[0].media[0].path).read_bytes() == png(1)
+
+
+class QuietFiles(SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
 def image_of(width: int, height: int) -> bytes:
     import io
 
@@ -241,7 +279,7 @@ def test_common_voice_is_read_from_its_folder(tmp_path: Path) -> None:
     assert sidecar.counts.dropped == {
         "with broken audio": 1,
         "whose audio file is not in --media-root": 2,
-        "with an address instead of an audio": 1,
+        "with an address instead of an audio (--media-urls fetches)": 1,
     }
     (prompt,) = load_prompts(tmp_path / "out.jsonl")
     assert prompt.reference.transcript == 'He said "hi.'

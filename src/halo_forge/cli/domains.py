@@ -1,4 +1,4 @@
-"""`halo-forge reasoning` and `halo-forge agentic`: the commands of SFT, RAFT and benchmark with a domain's settings."""
+"""The groups of the domains: the commands of SFT, RAFT and benchmark with a domain's settings."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from halo_forge.cli.datasets import datasets_command
 from halo_forge.cli.launch import run_command
 from halo_forge.cli.raft import TRAIN as RAFT
 from halo_forge.cli.sft import TRAIN as SFT
-from halo_forge.config.domains import AGENTIC, REASONING, Domain
+from halo_forge.config.domains import AGENTIC, REASONING, VLM, Domain
 
 
 def domain_group(domain: Domain) -> click.Group:
@@ -29,4 +29,5 @@ def domain_group(domain: Domain) -> click.Group:
 
 
 reasoning = domain_group(REASONING)
+vlm = domain_group(VLM)
 agentic = domain_group(AGENTIC)

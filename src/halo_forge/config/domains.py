@@ -19,7 +19,7 @@ from halo_forge.config.raft import RaftTrainConfig
 from halo_forge.config.sft import SftTrainConfig
 
 C = TypeVar("C", bound=CommandConfig)
-Name = Literal["reasoning", "agentic"]
+Name = Literal["reasoning", "vlm", "agentic"]
 
 
 def with_defaults(schema: type[C], name: str, help: str, **defaults: object) -> type[C]:
@@ -83,6 +83,30 @@ REASONING = Domain(
         greedy=True,
     ),
 )
+VLM = Domain(
+    name="vlm",
+    help="Images: short answers to questions about them.",
+    sft=with_defaults(SftTrainConfig, "VlmSft", "Learn from conversations about images, such as llava."),
+    train=with_defaults(
+        RaftTrainConfig,
+        "VlmTrain",
+        "RAFT on questions about images whose answers are known, such as textvqa: what is right is trained on.",
+        verifier="vqa",
+        reward_threshold=1.0,
+        keep_fraction=1.0,
+        max_new_tokens=64,
+    ),
+    benchmark=with_defaults(
+        BenchmarkRunConfig,
+        "VlmBenchmark",
+        "The set's own metric (VQA accuracy, ANLS, relaxed accuracy, accuracy) of answers decoded greedily.",
+        verifier="vqa",
+        samples=1,
+        k=(1,),
+        temperature=0.0,
+        max_new_tokens=64,
+    ),
+)
 AGENTIC = Domain(
     name="agentic",
     help="Tool calling: the right calls with the right arguments, and none where no tool fits.",
@@ -107,4 +131,4 @@ AGENTIC = Domain(
         max_new_tokens=512,
     ),
 )
-DOMAINS = (REASONING, AGENTIC)
+DOMAINS = (REASONING, VLM, AGENTIC)

@@ -49,6 +49,12 @@ class PrepareConfig(CommandConfig):
         None, "Folder with the images or audio that rows name, where the dataset does not hold them.", section=DATA
     )
 
+    media_urls: bool = option(
+        False,
+        "Fetch images or audio that rows name by http addresses; without it such rows are left out.",
+        section=DATA,
+    )
+
     @model_validator(mode="after")
     def _draw_of_something(self) -> PrepareConfig:
         if self.seed is not None and self.max_samples is None:

@@ -98,8 +98,8 @@ class VerifierChoice(CommandConfig):
 
     verifier: str = option(
         "gcc",
-        "auto, chain, clang, custom, gcc, go, humaneval, math, mbpp, mingw, msvc, python, rust, tools, or a "
-        "plugin's name.",
+        "auto, chain, clang, custom, gcc, go, humaneval, math, mbpp, mingw, msvc, python, rust, tools, vqa, "
+        "or a plugin's name.",
         section=VERIFICATION,
     )
     verifier_options: dict[str, JsonValue] = option(

@@ -72,6 +72,9 @@ class Message(Record):
         return tuple(part for part in self.content if isinstance(part, MediaPart))
 
 
+AnswerMetric = Literal["vqa", "anls", "relaxed", "choice", "number", "exact"]
+
+
 class IoCase(Record):
     """One run of a whole program: what it reads and what it must print."""
 
@@ -95,6 +98,7 @@ class Reference(Record):
         answer: the final answer of a problem, such as `72` or `\frac{1}{2}`.
         answers: answers of which each is right, such as those of several annotators, in their order and repeated.
         choices: the options of a multiple-choice question, in order.
+        metric: how an answer is compared, where the set it is of has a way of its own; see the verifier `vqa`.
         transcript: what is said in the audio.
         calls: the tool calls that are right, in whatever order; empty when no call is, None when calls are not asked
             for.
@@ -111,6 +115,7 @@ class Reference(Record):
     answer: str | None = None
     answers: tuple[str, ...] = ()
     choices: tuple[str, ...] = ()
+    metric: AnswerMetric | None = None
     transcript: str | None = None
     calls: tuple[ToolCall, ...] | None = None
 

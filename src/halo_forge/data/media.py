@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from halo_forge.core.errors import EnvironmentFault
+from halo_forge.data.fetch import NotFetched, fetch_media
 from halo_forge.data.jsonl import JsonObject
 
 SUFFIX = ".media"
@@ -43,17 +44,19 @@ class MediaStore:
     Args:
         output: the file of rows; media go to the folder beside it.
         root: where files that rows name are looked for; such files stay where they are.
+        urls: whether media that rows name by an address are fetched, and kept like those that come as bytes.
     """
 
-    def __init__(self, output: Path, root: Path | None = None) -> None:
+    def __init__(self, output: Path, root: Path | None = None, *, urls: bool = False) -> None:
         self.folder = output.with_name(output.name + SUFFIX)
         self._root = None if root is None else root.resolve()
+        self._urls = urls
 
     def store(self, kind: Literal["image", "audio"], value: Any) -> JsonObject:
         """Check one image or piece of audio and keep it.
 
         Args:
-            value: its bytes, `{"bytes": …, "path": …}`, or the name of a file below the root.
+            value: its bytes, `{"bytes": …, "path": …}`, the name of a file below the root, or an address.
 
         Returns:
             `{"kind", "path", "sha256"}`, with a path relative to the folder of the rows, or absolute for files that
@@ -70,6 +73,8 @@ class MediaStore:
             return {"kind": kind, "path": self._keep(held, f"{digest}.{ending}"), "sha256": digest}
         if not isinstance(named, str) or not named:
             raise BadMedia(f"without {kind}")
+        if "://" in named:
+            return self.store(kind, self._fetch(kind, named))
         path = self._find(kind, named)
         content = path.read_bytes()
         _inspected(kind, content)
@@ -98,9 +103,15 @@ class MediaStore:
             partial.replace(path)
         return f"{self.folder.name}/{name}"
 
+    def _fetch(self, kind: str, address: str) -> bytes:
+        if not self._urls:
+            raise BadMedia(f"with an address instead of an {kind} (--media-urls fetches)")
+        try:
+            return fetch_media(kind, address, MOST_BYTES)
+        except NotFetched as error:
+            raise BadMedia(str(error)) from error
+
     def _find(self, kind: str, name: str) -> Path:
-        if "://" in name:
-            raise BadMedia(f"with an address instead of an {kind}")
         if self._root is None:
             raise BadMedia(f"whose {kind} is a file that --media-root does not name")
         for path in (self._root / name, self._root / "clips" / name):

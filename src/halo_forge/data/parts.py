@@ -114,6 +114,11 @@ def _part(item: JsonValue, where: str) -> Part:
         raise DataError(
             f"{where} must have 'text', or 'kind' (image or audio) and 'path' (a file), but it is {shortened(item)}"
         )
+    if "://" in path:
+        raise DataError(
+            f"{where} names {shortened(path)}, but addresses are not read while a model trains or is measured: "
+            "fetch them once with data prepare --media-urls"
+        )
     return MediaPart.model_validate({"kind": kind, "path": path, "sha256": sha256})
 
 

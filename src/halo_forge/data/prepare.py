@@ -56,7 +56,9 @@ class _Job:
     def fingerprint(self) -> str:
         """Hash of everything that decides the rows."""
         files = [f"{file.name} {file.mark}" for file in self.origin.files]
-        settings = self.config.model_dump_json(exclude={"output", "dataset", "revision"})
+        # Left out while it is off, so that files made before there was such a setting keep their fingerprint.
+        unset = set() if self.config.media_urls else {"media_urls"}
+        settings = self.config.model_dump_json(exclude={"output", "dataset", "revision"} | unset)
         words = [VERSION, self.dataset.name, self.origin.source, self.origin.revision, self.split, settings, *files]
         return sha256("\n".join(str(word) for word in words).encode()).hexdigest()
 

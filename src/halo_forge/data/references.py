@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 from pydantic import ValidationError
 
 from halo_forge.core.errors import DataError
-from halo_forge.core.types import Reference
-from halo_forge.data.fields import has, source_field, text_field, texts_field
+from halo_forge.core.types import AnswerMetric, Reference
+from halo_forge.data.fields import has, shortened, source_field, text_field, texts_field
 from halo_forge.data.jsonl import JsonObject
 from halo_forge.data.parts import read_calls
 from halo_forge.data.tests_column import defines_check, read_tests
@@ -119,6 +119,9 @@ def _generic(values: JsonObject) -> Reference:
         entry_point=entry_point,
         solution=text_field(values, "solution"),
         answer=_final_answer(values),
+        answers=_answers(values),
+        choices=texts_field(values, "choices") if isinstance(values.get("choices"), list) else (),
+        metric=_metric(values),
         calls=read_calls(values["calls"], "calls") if has(values, "calls") else None,
     )
 
@@ -130,6 +133,29 @@ def _final_answer(values: JsonObject) -> str | None:
         return None
     _, mark, last = str(answer).rpartition("####")
     return last.strip().replace(",", "") if mark else str(answer).strip()
+
+
+def _answers(values: JsonObject) -> tuple[str, ...]:
+    """Return the column `answers` where it lists texts; other sets keep other things under that name."""
+    listed = values.get("answers")
+    texts = isinstance(listed, list) and all(isinstance(item, str) for item in listed)
+    return texts_field(values, "answers") if texts else ()
+
+
+def _metric(values: JsonObject) -> AnswerMetric | None:
+    """Return the column `metric` where the row asks a question with an answer to compare.
+
+    Raises:
+        DataError: it is none of the metrics.
+    """
+    name = values.get("metric")
+    if name is None or not any(has(values, key) for key in ("answer", "answers")):
+        return None
+    known: tuple[AnswerMetric, ...] = get_args(AnswerMetric)
+    for metric in known:
+        if name == metric:
+            return metric
+    raise DataError(f"'metric' must be one of {', '.join(known)}, but it is {shortened(name)}")
 
 
 def _serialised(values: JsonObject) -> Reference:

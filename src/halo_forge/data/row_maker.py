@@ -71,7 +71,7 @@ class RowMaker:
         self._system = None if config.system_prompt is None else make_message("system", config.system_prompt)
         self._as_chatml = config.template != "messages"
         self._seen_one = False
-        self.media = MediaStore(config.output, config.media_root)
+        self.media = MediaStore(config.output, config.media_root, urls=config.media_urls)
 
     @property
     def columns(self) -> frozenset[str] | None:

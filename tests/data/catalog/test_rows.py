@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from halo_forge.core.errors import DataError
-from halo_forge.core.types import Conversation, MediaPart, Prompt, TextPart, ToolCall
+from halo_forge.core.types import Conversation, MediaPart, Prompt, Reference, TextPart, ToolCall
 from halo_forge.data.catalog import find_dataset
 from halo_forge.data.catalog.reasoning import last_box
 
@@ -195,10 +195,11 @@ def test_images() -> None:
     asked = convert("textvqa", image=IMAGE, question="What brand?", answers=answers)
     assert asked.messages[0].content[0] == picture
     assert turns(asked)[0][1] == "What brand?\nAnswer the question using a single word or phrase."
-    assert asked.reference.answers == tuple(answers)
-    assert convert("docvqa", image=IMAGE, question="What?", answers=["0.28"]).reference.answers == ("0.28",)
+    assert (asked.reference.answers, asked.reference.metric) == (tuple(answers), "vqa")
+    document = convert("docvqa", image=IMAGE, question="What?", answers=["0.28"]).reference
+    assert (document.answers, document.metric) == (("0.28",), "anls")
     chart = convert("chartqa", image=IMAGE, query="How many?", label=["14"], human_or_machine=1)
-    assert (chart.reference.answer, chart.group) == ("14", "augmented")
+    assert (chart.reference.answer, chart.reference.metric, chart.group) == ("14", "relaxed", "augmented")
     assert turns(convert("realworldqa", image=IMAGE, question="Where?\nA. Left", answer="A"))[0][1] == "Where?\nA. Left"
     vista = convert(
         "mathvista",
@@ -208,7 +209,21 @@ def test_images() -> None:
         choices=["1", "1.2"],
         question_type="multi_choice",
     )
-    assert (vista.reference.choices, vista.group) == (("1", "1.2"), "multi_choice")
+    assert (vista.reference.choices, vista.reference.metric, vista.group) == (("1", "1.2"), "choice", "multi_choice")
+    counted = convert(
+        "mathvista", decoded_image=IMAGE, query="Hint: …", answer="1.2", choices=None, answer_type="float"
+    )
+    assert counted.reference.metric == "number"
+
+
+def test_the_options_of_realworldqa_are_read_from_its_questions() -> None:
+    def reference(question: str, answer: str) -> Reference:
+        return convert("realworldqa", image=IMAGE, question=question, answer=answer).reference
+
+    listed = reference("Where?\n\nA. Left.\nB. Straight on\nC. Right\nPlease answer with the letter.", "B")
+    assert listed == Reference(answer="Straight on", choices=("Left.", "Straight on", "Right"), metric="choice")
+    assert reference("Is it red? Please answer with a single word.", "No") == Reference(answer="No", metric="exact")
+    assert reference("Which?\nA. One\nC. Two", "C") == Reference(answer="C", metric="exact")
 
 
 @pytest.mark.parametrize("said", ["<image>\nWhat?", "What?\n<image>"])

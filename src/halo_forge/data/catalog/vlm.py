@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import re
+
 from halo_forge.core.errors import DataError
 from halo_forge.core.types import Conversation, MediaPart, Part, Prompt, Reference, TextPart
 from halo_forge.data.catalog import Dataset
@@ -17,6 +19,7 @@ from halo_forge.data.parts import read_content
 SHORT = "Answer the question using a single word or phrase."
 IMAGE_MARK = "<image>"
 SPEAKERS = {"human": "user", "gpt": "assistant"}
+OPTION = re.compile(r"^([A-Z])\. (.+)$", re.MULTILINE)
 
 
 def textvqa_row(values: JsonObject, id: str) -> Prompt | None:
@@ -29,7 +32,7 @@ def textvqa_row(values: JsonObject, id: str) -> Prompt | None:
     The references are the ten annotators' answers, in their order and repeated, as the metric counts them.
     """
     answers = texts_field(values, "answers")
-    return _question(id, values, "question", Reference(answers=answers)) if answers else None
+    return _question(id, values, "question", Reference(answers=answers, metric="vqa")) if answers else None
 
 
 def docvqa_row(values: JsonObject, id: str) -> Prompt | None:
@@ -39,7 +42,7 @@ def docvqa_row(values: JsonObject, id: str) -> Prompt | None:
     "image": {"bytes": …, "path": …}, "answers": ["0.28"]}`
     """
     answers = texts_field(values, "answers")
-    return _question(id, values, "question", Reference(answers=answers)) if answers else None
+    return _question(id, values, "question", Reference(answers=answers, metric="anls")) if answers else None
 
 
 def chartqa_row(values: JsonObject, id: str) -> Prompt:
@@ -55,7 +58,7 @@ def chartqa_row(values: JsonObject, id: str) -> Prompt:
         raise DataError("'label' is empty")
     who = str(values.get("human_or_machine"))
     group = {"0": "human", "human": "human", "1": "augmented", "machine": "augmented"}.get(who)
-    return _question(id, values, "query", Reference(answer=answers[0], answers=answers), group)
+    return _question(id, values, "query", Reference(answer=answers[0], answers=answers, metric="relaxed"), group)
 
 
 def realworldqa_row(values: JsonObject, id: str) -> Prompt:
@@ -65,12 +68,20 @@ def realworldqa_row(values: JsonObject, id: str) -> Prompt:
     facing?\n\nA. Left\nB. Straight\nC. Right\nPlease answer directly with only the letter of the correct option and
     nothing else.", "answer": "C"}`
 
-    The question itself says in which form to answer.
+    The question itself says in which form to answer. Where it lists options they are the reference's choices, and its
+    answer is the words of the right one.
     """
     answer = text_field(values, "answer")
     if not answer:
         raise DataError("'answer' is empty")
-    return _question(id, values, "question", Reference(answer=answer), request="")
+    options = dict(OPTION.findall(text_field(values, "question") or ""))
+    lettered = "".join(options) == "ABCDEFGHIJKLMNOPQRSTUVWXYZ"[: len(options)]
+    if lettered and answer.strip() in options:
+        words = tuple(option.strip() for option in options.values())
+        reference = Reference(answer=options[answer.strip()].strip(), choices=words, metric="choice")
+    else:
+        reference = Reference(answer=answer, metric="exact")
+    return _question(id, values, "question", reference, request="")
 
 
 def mathvista_row(values: JsonObject, id: str) -> Prompt | None:
@@ -87,7 +98,11 @@ def mathvista_row(values: JsonObject, id: str) -> Prompt | None:
     answer = text_field(values, "answer")
     if not answer:
         return None
-    reference = Reference(answer=answer, choices=texts_field(values, "choices"))
+    choices = texts_field(values, "choices")
+    in_digits = values.get("answer_type") in ("integer", "float")
+    reference = Reference(
+        answer=answer, choices=choices, metric="choice" if choices else "number" if in_digits else "exact"
+    )
     return _question(id, values, "query", reference, text_field(values, "question_type"), "", "decoded_image")
 
 
