@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import yaml
+from demo_results import write_between
 
 from halo_forge.core.events import EventLog
 from halo_forge.core.stop import StopRequest
@@ -29,7 +30,7 @@ from halo_forge.demo.summary import prompt_values
 from halo_forge.raft.loop import completed_cycles
 from halo_forge.rollout.metrics import Estimate, estimate, paired_difference
 
-BEGIN, END = "<!-- ablation: made by benchmarks/ablation.py -->", "<!-- end of ablation -->"
+MARKS = ("<!-- ablation: made by benchmarks/ablation.py -->", "<!-- end of ablation -->")
 SLOTS = 2
 METRICS = ("pass@1", "greedy_pass@1")
 BASELINE = "plain"
@@ -199,8 +200,7 @@ def main() -> None:
         run_jobs(work, SLOTS, chosen.output / "logs", events, StopRequest())
     results = {arm: found(chosen.output, chosen.seeds, arm) for arm in arms}
     if chosen.write:
-        before, rest = chosen.write.read_text(encoding="utf-8").split(BEGIN)
-        chosen.write.write_text(f"{before}{BEGIN}\n\n{table(results)}\n\n{END}{rest.split(END)[1]}", encoding="utf-8")
+        write_between(chosen.write, MARKS, table(results))
     plain = {
         arm: {
             **one._asdict(),

@@ -21,14 +21,14 @@ from halo_forge.rollout.metrics import Estimate, by_prompt, estimate, paired_dif
 from halo_forge.rollout.rollout_file import RolloutFile
 from halo_forge.runs.summary import DEMO_ARMS, DemoSummary
 
-BEGIN, END = "<!-- demo results: made by benchmarks/demo_results.py -->", "<!-- end of demo results -->"
+MARKS = ("<!-- demo results: made by benchmarks/demo_results.py -->", "<!-- end of demo results -->")
 METRICS = ("compile_rate", "greedy_compile_rate", "pass@1", "greedy_pass@1")
 
 
 def values(folder: Path, arm: str, metric: str) -> dict[str, float]:
     """One value a test prompt of one demo."""
     benchmark = folder / f"benchmark_{arm}"
-    if metric.endswith("pass@1"):
+    if not metric.endswith("compile_rate"):
         return prompt_values(benchmark, metric)
     name = "greedy" if metric.startswith("greedy") else "sampled"
     groups = by_prompt(RolloutFile(benchmark / "rollouts" / f"{name}.jsonl").sketches())
@@ -113,11 +113,12 @@ def tables(summaries: list[DemoSummary], folders: list[Path]) -> str:
     )
 
 
-def write_page(page: Path, text: str) -> None:
-    """Replace what stands between the markers."""
-    before, rest = page.read_text(encoding="utf-8").split(BEGIN)
-    after = rest.split(END)[1]
-    page.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}", encoding="utf-8")
+def write_between(page: Path, marks: tuple[str, str], text: str) -> None:
+    """Replace what stands between two markers of a page."""
+    begin, end = marks
+    before, rest = page.read_text(encoding="utf-8").split(begin)
+    after = rest.split(end)[1]
+    page.write_text(f"{before}{begin}\n\n{text}\n\n{end}{after}", encoding="utf-8")
 
 
 def main() -> None:
@@ -133,7 +134,7 @@ def main() -> None:
         print(f"seed {seed} in {folder}", file=sys.stderr)
         summaries.append(run_demo(load(DemoConfig, {"seed": seed, "output": folder})))
     if chosen.write:
-        write_page(chosen.write, tables(summaries, folders))
+        write_between(chosen.write, MARKS, tables(summaries, folders))
     found = {arm: {metric: pooled(folders, arm, metric).model_dump() for metric in METRICS} for arm in DEMO_ARMS}
     gains = {
         f"{metric}: raft - {arm}": pooled_difference(folders, arm, metric).model_dump()
