@@ -53,6 +53,16 @@ def nano_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def nano_speech_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny Whisper of random weights that hears a second, made once a session."""
+    pytest.importorskip("soundfile")
+    pytest.importorskip("soxr")
+    from speech import build_speech_model
+
+    return build_speech_model(tmp_path_factory.mktemp("speech") / "base")
+
+
+@pytest.fixture(scope="session")
 def terse_model(nano_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tiny model, taught to answer with a few tokens and to end its turn, made once a session."""
     from halo_forge.config.shared import LoadingOptions

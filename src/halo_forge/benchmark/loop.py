@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from halo_forge.core.seeds import derive
 from halo_forge.core.types import Prompt, Sampling
 from halo_forge.data import load_asked, prompts_hash
 from halo_forge.generation.choice import check_generator, open_generator
-from halo_forge.models.check import check_model
+from halo_forge.models.check import Checked, check_model, count_reasons
 from halo_forge.models.resolve import ModelRef, resolve_model
 from halo_forge.rollout.checking import Checker, open_checker
 from halo_forge.rollout.collect import Collected, CollectPlan, collect
@@ -42,7 +42,8 @@ def run_benchmark(loaded: Loaded[BenchmarkRunConfig], listeners: tuple[Listener,
     context = check_output(output, "benchmark", config, inputs)
     if context is not None and is_complete(output):
         return BenchmarkSummary.model_validate_json((output / SUMMARY_FILE).read_bytes())
-    _check(model, config, prompts)
+    checked = _check(model, config, prompts)
+    prompts = checked.usable(prompts)
     with (
         open_checker(config) as checker,
         open_run(
@@ -50,6 +51,8 @@ def run_benchmark(loaded: Loaded[BenchmarkRunConfig], listeners: tuple[Listener,
         ) as run,
     ):
         run.write_prompts(prompts)
+        for notice in _notices(checked):
+            run.events.notice(notice)
         return _measure(run, config, prompts, model, checker)
 
 
@@ -60,7 +63,7 @@ def plan_benchmark(loaded: Loaded[BenchmarkRunConfig]) -> Plan:
     model = resolve_model(config.model, config.base)
     prompts, inputs = _load(config, model)
     context = check_output(output, "benchmark", config, inputs)
-    _check(model, config, prompts)
+    prompts = _check(model, config, prompts).usable(prompts)
     with open_checker(config) as checker:
         return Plan(
             (
@@ -86,20 +89,41 @@ def _load(config: BenchmarkRunConfig, model: ModelRef) -> tuple[list[Prompt], di
     return prompts, {"prompts": prompts_input(config, prompts), **model_inputs(model, config)}
 
 
-def _check(model: ModelRef, config: BenchmarkRunConfig, prompts: Sequence[Prompt]) -> None:
+def _check(model: ModelRef, config: BenchmarkRunConfig, prompts: Sequence[Prompt]) -> Checked:
     """Refuse prompts that do not fit: to leave them out would make the figures those of another set.
 
+    Only what nobody could answer is left out, since its image or audio is broken.
+
     Raises:
-        DataError: some prompts leave no room for an answer.
+        DataError: some prompts leave no room for an answer, or none is left.
         ModelError: see `check_model`.
     """
-    overlong = check_model(model, config, prompts)
+    checked = check_model(model, config, prompts)
+    overlong = checked.overlong
     if overlong:
         raise DataError(
             f"{len(overlong)} prompts fill the context of '{model.name}' and leave no room for an answer "
             f"(such as {min(overlong)}): leave them out of the file, or take a model with a longer context"
         )
-    check_generator(model, config, config, prompts, trains=False)
+    usable = checked.usable(prompts)
+    if not usable:
+        raise DataError(f"no prompt is left to measure: {count_reasons(checked.bad)}")
+    check_generator(model, config, config, usable, trains=False)
+    return checked
+
+
+def _notices(checked: Checked) -> Iterator[str]:
+    """What a reader of the figures should know of the prompts."""
+    if checked.bad:
+        yield (
+            f"{len(checked.bad)} prompts are left out, so these are figures of a smaller set: "
+            f"{count_reasons(checked.bad)} (such as {min(checked.bad)})"
+        )
+    if checked.cut:
+        yield (
+            f"{len(checked.cut)} prompts are cut to what the model takes in, and count as they are: "
+            f"{count_reasons(checked.cut)} (such as {min(checked.cut)})"
+        )
 
 
 def _measure(

@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from halo_forge.core.types import Completion, Prompt, Sampling, Verdict
+from halo_forge.core.types import Completion, MediaPart, Prompt, Sampling, Verdict
 
 
 class Submission(NamedTuple):
@@ -80,6 +80,7 @@ class TrainingRow(NamedTuple):
         old_logprobs: log-probability of each learnt token when it was drawn; empty for rows that no policy drew, which
             are learnt by likelihood whatever the objective.
         temperature: under which those hold.
+        media: the images or audio that belong to it, which are read again whenever the row is.
     """
 
     ids: tuple[int, ...]
@@ -87,6 +88,7 @@ class TrainingRow(NamedTuple):
     weight: float = 1.0
     old_logprobs: tuple[float, ...] = ()
     temperature: float = 1.0
+    media: tuple[MediaPart, ...] = ()
 
 
 class TrainingReport(NamedTuple):

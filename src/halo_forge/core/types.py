@@ -6,6 +6,7 @@ All records are frozen, typed and serialisable: `record.model_dump_json()` write
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Literal
 
@@ -73,6 +74,11 @@ class Message(Record):
 
 
 AnswerMetric = Literal["vqa", "anls", "relaxed", "choice", "number", "exact"]
+
+
+def media_of(messages: Iterable[Message]) -> tuple[MediaPart, ...]:
+    """The images and audio of a conversation, in order."""
+    return tuple(part for message in messages for part in message.media)
 
 
 class IoCase(Record):

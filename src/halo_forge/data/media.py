@@ -1,41 +1,18 @@
-"""Images and audio of rows, checked and stored by the hash of their bytes in `FILE.media`.
-
-A file that cannot be decoded, or whose size would break what reads it later, is bad: its row is left out with a count.
-"""
+"""Images and audio of rows, checked (`models.media`) and stored by the hash of their bytes in `FILE.media`."""
 
 from __future__ import annotations
 
-import io
 import re
-import warnings
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
 
-from halo_forge.core.errors import EnvironmentFault
 from halo_forge.data.fetch import NotFetched, fetch_media
 from halo_forge.data.jsonl import JsonObject
+from halo_forge.models.media import MOST_BYTES, BadMedia, inspect_media
 
 SUFFIX = ".media"
-MOST_BYTES = 256 << 20
-SMALLEST_SIDE, LARGEST_SIDE, MOST_PIXELS = 2, 20_000, 100_000_000
-SHORTEST_S, LONGEST_S = 0.01, 3600.0
 NAME = re.compile(rb"\b[0-9a-f]{64}\.[a-z0-9]+\b")
-BLOCK_FRAMES = 1 << 18
-IMAGE_ENDINGS = {"PNG": "png", "JPEG": "jpg", "WEBP": "webp", "GIF": "gif", "BMP": "bmp", "TIFF": "tiff", "MPO": "jpg"}
-AUDIO_ENDINGS = {
-    "FLAC": "flac",
-    "WAV": "wav",
-    "WAVEX": "wav",
-    "OGG": "ogg",
-    "MP3": "mp3",
-    "MPEG": "mp3",
-    "AIFF": "aiff",
-}
-
-
-class BadMedia(Exception):
-    """An image or audio that cannot be used; the text is the reason, in words that fit behind a count."""
 
 
 class MediaStore:
@@ -69,7 +46,7 @@ class MediaStore:
         held = value.get("bytes") if isinstance(value, dict) else value
         named = value.get("path") if isinstance(value, dict) else value
         if isinstance(held, bytes):
-            ending, digest = _inspected(kind, held), sha256(held).hexdigest()
+            ending, digest = inspect_media(kind, held), sha256(held).hexdigest()
             return {"kind": kind, "path": self._keep(held, f"{digest}.{ending}"), "sha256": digest}
         if not isinstance(named, str) or not named:
             raise BadMedia(f"without {kind}")
@@ -77,7 +54,7 @@ class MediaStore:
             return self.store(kind, self._fetch(kind, named))
         path = self._find(kind, named)
         content = path.read_bytes()
-        _inspected(kind, content)
+        inspect_media(kind, content)
         return {"kind": kind, "path": str(path), "sha256": sha256(content).hexdigest()}
 
     def count(self) -> int:
@@ -121,56 +98,3 @@ class MediaStore:
                     raise BadMedia(f"with an {kind} of more than {MOST_BYTES >> 20} MiB")
                 return found
         raise BadMedia(f"whose {kind} file is not in --media-root")
-
-
-def _inspected(kind: str, content: bytes) -> str:
-    """Decode media as a whole and return the ending of its format."""
-    if not content:
-        raise BadMedia(f"with empty {kind}")
-    if len(content) > MOST_BYTES:
-        raise BadMedia(f"with an {kind} of more than {MOST_BYTES >> 20} MiB")
-    return _image(content) if kind == "image" else _audio(content)
-
-
-def _image(content: bytes) -> str:
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a picture of many pixels is refused below, by its own limit
-            with Image.open(io.BytesIO(content)) as image:
-                width, height = image.size
-                if min(width, height) < SMALLEST_SIDE:
-                    raise BadMedia(f"with an image of less than {SMALLEST_SIDE} pixels a side")
-                if max(width, height) > LARGEST_SIDE or width * height > MOST_PIXELS:
-                    raise BadMedia(f"with an image of more than {LARGEST_SIDE:,} pixels a side, or too many in all")
-                ending = IMAGE_ENDINGS.get(str(image.format))
-                if ending is None:
-                    raise BadMedia("with an image in a format that is not known")
-                image.load()
-    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError, SyntaxError, EOFError) as error:
-        raise BadMedia("with a broken image") from error
-    return ending
-
-
-def _audio(content: bytes) -> str:
-    try:
-        import soundfile
-    except (ImportError, OSError) as error:
-        raise EnvironmentFault(
-            f"audio needs the soundfile library ({error}): pip install 'halo-forge[audio]'"
-        ) from error
-    try:
-        with soundfile.SoundFile(io.BytesIO(content)) as sound:
-            ending = AUDIO_ENDINGS.get(str(sound.format))
-            seconds = sound.frames / sound.samplerate
-            if ending is None:
-                raise BadMedia("with audio in a format that is not known")
-            if not SHORTEST_S <= seconds <= LONGEST_S:
-                raise BadMedia(f"with audio shorter than {SHORTEST_S:g} s or longer than {LONGEST_S:g} s")
-            frames = sum(len(block) for block in sound.blocks(BLOCK_FRAMES))
-    except (soundfile.SoundFileError, RuntimeError, ValueError, TypeError) as error:
-        raise BadMedia("with broken audio") from error
-    if frames < SHORTEST_S * sound.samplerate:
-        raise BadMedia("with broken audio")
-    return ending

@@ -14,9 +14,10 @@ from halo_forge.data.fields import shortened
 from halo_forge.data.filters import make_filter
 from halo_forge.data.hygiene import clean_row
 from halo_forge.data.jsonl import LONGEST_LINE
-from halo_forge.data.media import BadMedia, MediaStore
+from halo_forge.data.media import MediaStore
 from halo_forge.data.messages import has_turn, make_message
 from halo_forge.data.tables import BrokenRow, RawRow
+from halo_forge.models.media import BadMedia
 
 FILTERED = "that the filter leaves out"
 OTHER_PART = "of another split"

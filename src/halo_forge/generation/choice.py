@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from halo_forge.config.generator import GeneratorOptions
 from halo_forge.config.shared import LoadingOptions
-from halo_forge.core.errors import ModelError
+from halo_forge.core.errors import ConfigError, ModelError
 from halo_forge.core.events import EventLog
 from halo_forge.core.protocols import Generator
 from halo_forge.core.stop import StopRequest
 from halo_forge.core.types import Prompt
 from halo_forge.models.resolve import ModelRef
+
+if TYPE_CHECKING:
+    from halo_forge.models.load import Policy
 
 
 def check_generator(
@@ -30,8 +34,13 @@ def check_generator(
     if options.generator != "server":
         return
     from halo_forge.generation.connect import check_servers
-    from halo_forge.models.load import load_format
+    from halo_forge.models.families import media_kind
+    from halo_forge.models.load import load_format, read_config
 
+    if media_kind(read_config(ref)) is not None:
+        raise ConfigError(
+            f"--generator server takes models of text alone here, and '{ref.name}' hears or sees: leave it out"
+        )
     if ref.adapter is not None and not trains:
         _folder(ref.adapter)
     check_servers(options, load_format(ref, loading), prompts, adapters=trains or ref.adapter is not None)
@@ -48,10 +57,9 @@ def open_generator(
         HaloError: see `models.load.load_policy` and `connect.open_servers`.
     """
     if options.generator != "server":
-        from halo_forge.generation.transformers import TransformersGenerator
         from halo_forge.models.load import load_policy
 
-        return TransformersGenerator(load_policy(ref, loading))
+        return local_generator(load_policy(ref, loading))
     from halo_forge.generation.adapters import name_adapter
     from halo_forge.generation.connect import open_servers
     from halo_forge.models.load import load_format, read_context_length
@@ -64,6 +72,17 @@ def open_generator(
         f"'{servers.model}' answers; its weights are not compared with '{ref.name}', which is not loaded here"
     )
     return servers
+
+
+def local_generator(policy: Policy) -> Generator:
+    """The generator of a model in this process."""
+    if policy.media is not None:
+        from halo_forge.generation.media import MediaGenerator
+
+        return MediaGenerator(policy)
+    from halo_forge.generation.transformers import TransformersGenerator
+
+    return TransformersGenerator(policy)
 
 
 def _folder(adapter: str) -> Path:

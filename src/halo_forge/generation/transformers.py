@@ -45,14 +45,31 @@ class TransformersGenerator:
         encoded = [self._policy.chat.prompt_ids(prompt.messages, prompt.tools) for prompt in prompts]
         rooms = [self._room(prompt, len(ids), sampling) for prompt, ids in zip(prompts, encoded, strict=True)]
         with merged(self._policy) as model:
-            parts = list(self._prefill(model, encoded))
-            drawn = self._decode(model, parts, encoded, rooms, sampling, seed)
+            drawn = self._draw(model, prompts, encoded, rooms, sampling, seed)
         return self._completions(prompts, drawn, sampling.n, seed)
+
+    def _draw(
+        self,
+        model: Any,
+        prompts: Sequence[Prompt],
+        encoded: list[list[int]],
+        rooms: list[int],
+        sampling: Sampling,
+        seed: int,
+    ) -> Drawn:
+        """Draw the rows of a chunk.
+
+        Args:
+            model: what to call, see `merged`.
+            encoded: ids of each prompt.
+            rooms: most new tokens of each prompt's answers.
+        """
+        parts = list(self._prefill(model, encoded))
+        return self._decode(model, parts, encoded, rooms, sampling, seed)
 
     @property
     def _inner(self) -> Any:
-        """The model of `transformers`, below what wraps it."""
-        return self._policy.model.get_base_model() if self._policy.is_adapter else self._policy.model
+        return self._policy.inner
 
     def _room(self, prompt: Prompt, length: int, sampling: Sampling) -> int:
         """New tokens that fit behind a prompt, at most those asked for."""

@@ -14,6 +14,7 @@ from halo_forge.core.errors import DataError, ModelError
 from halo_forge.core.protocols import TrainingRow
 from halo_forge.core.types import Message
 from halo_forge.models.controls import ControlTokens
+from halo_forge.models.renderers.base import Misfit
 from halo_forge.models.tool_format import CALL_CLOSE, CALL_OPEN, Tools, as_tool_call, writes_calls, written_out
 
 CHATML = (
@@ -22,8 +23,11 @@ CHATML = (
 )
 
 
-class TemplateRewritesError(DataError):
+class TemplateRewritesError(Misfit):
     """The chat template changes earlier turns when later ones follow, so that no prefix can be masked."""
+
+    def __init__(self) -> None:
+        super().__init__("whose earlier turns the chat template rewrites")
 
 
 class ChatFormat:
@@ -79,7 +83,7 @@ class ChatFormat:
                 continue
             prompt = self.prompt_ids(messages[:position], tools) if position else []
             if prompt[: len(ids)] != ids:
-                raise TemplateRewritesError("the chat template rewrites earlier turns of this conversation")
+                raise TemplateRewritesError
             answer = self._answer_ids(prompt, messages[: position + 1], tools)
             learn += [False] * (len(prompt) - len(ids)) + [True] * len(answer)
             ids = prompt + answer
@@ -102,6 +106,10 @@ class ChatFormat:
         text: str = self.tokenizer.decode(ids, skip_special_tokens=True)
         return text
 
+    def save(self, folder: Path) -> None:
+        """Write the tokenizer with its template."""
+        self.tokenizer.save_pretrained(folder)
+
     def _find_special_marks(self) -> frozenset[int]:
         """The marks of tool calls that the tokenizer counts among its special tokens, which decoding would drop."""
         added = self.tokenizer.added_tokens_decoder
@@ -123,7 +131,7 @@ class ChatFormat:
         before = self._write(turns[:-1], shown, add_generation_prompt=True)
         whole = self._write(turns, shown, add_generation_prompt=False)
         if not whole.startswith(before):
-            raise TemplateRewritesError("the chat template rewrites earlier turns of this conversation")
+            raise TemplateRewritesError
         return self._controls.encode(whole[len(before) :], marks)
 
     def _find_turn_tokens(self) -> tuple[int | None, frozenset[int]]:

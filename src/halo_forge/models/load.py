@@ -10,12 +10,16 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig
+from transformers import AutoConfig, AutoTokenizer, GenerationConfig
 
 from halo_forge.config.shared import LoadingOptions
 from halo_forge.config.tuning import TuningOptions
 from halo_forge.core.errors import ConfigError, EnvironmentFault, ModelError
+from halo_forge.core.types import MediaPart
 from halo_forge.models.chat import ChatFormat
+from halo_forge.models.families import auto_class, media_kind
+from halo_forge.models.renderers.base import MediaFormat
+from halo_forge.models.renderers.choice import open_renderer, stop_ids
 from halo_forge.models.resolve import ModelRef
 
 TINY_PARAMETERS = 20_000_000
@@ -27,13 +31,14 @@ class Policy:
 
     Args:
         model: a `transformers` model, wrapped by PEFT when there is an adapter.
+        chat: what turns messages into its inputs: a chat template, or the renderer of a model that hears or sees.
         base: Hub id or folder of the weights below the adapter; for a full model, where it was loaded from.
         autocast: type that training computes in where it differs from the weights' own, else None.
         adjustments: what was done otherwise than asked, for the run's notices.
     """
 
     model: Any
-    chat: ChatFormat
+    chat: ChatFormat | MediaFormat
     device: torch.device
     base: str
     is_adapter: bool
@@ -43,7 +48,23 @@ class Policy:
     @property
     def context_length(self) -> int | None:
         """Tokens the model can attend to, if its config says so."""
-        return _context_length(self.model.config)
+        return context_length(self.model.config)
+
+    @property
+    def media(self) -> MediaFormat | None:
+        """The renderer, if the model hears or sees."""
+        return self.chat if isinstance(self.chat, MediaFormat) else None
+
+    def media_tensors(self, media: Sequence[Sequence[MediaPart]], ids: torch.Tensor) -> dict[str, torch.Tensor]:
+        """What the renderer makes of media, on the CPU, numbers in the type of the weights; see `MediaFormat`."""
+        assert self.media is not None
+        made = self.media.tensors(media, ids)
+        return {name: t.to(self.model.dtype) if t.is_floating_point() else t for name, t in made.items()}
+
+    @property
+    def inner(self) -> Any:
+        """The model of `transformers`, below what wraps it."""
+        return self.model.get_base_model() if self.is_adapter else self.model
 
 
 def load_policy(ref: ModelRef, loading: LoadingOptions, tuning: TuningOptions | None = None, seed: int = 0) -> Policy:
@@ -61,8 +82,9 @@ def load_policy(ref: ModelRef, loading: LoadingOptions, tuning: TuningOptions | 
     quantization = (
         _four_bit(device, autocast or torch.float32) if tuning is not None and tuning.tuning == "qlora" else None
     )
+    config = read_config(ref)
     try:
-        model = AutoModelForCausalLM.from_pretrained(
+        model = auto_class(config).from_pretrained(
             ref.base, dtype=dtype, device_map={"": device}, quantization_config=quantization
         )
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
@@ -72,19 +94,44 @@ def load_policy(ref: ModelRef, loading: LoadingOptions, tuning: TuningOptions | 
     set_threads(loading.threads, sum(p.numel() for p in model.parameters()))
     model, adjustments = _with_adapter(model, ref, tuning, seed)
     model.eval()
-    chat = load_chat(ref, loading, _stops(model.generation_config))
+    chat = load_renderer(ref, loading, config, model.generation_config)
     is_adapter = ref.adapter is not None if tuning is None else tuning.tuning != "full"
     return Policy(model, chat, device, ref.base, is_adapter, autocast, adjustments)
 
 
+def load_renderer(
+    ref: ModelRef, loading: LoadingOptions, config: Any, generation: GenerationConfig | None = None
+) -> ChatFormat | MediaFormat:
+    """Load what turns messages into a model's inputs, which is quick and finds most mistakes before the weights are.
+
+    Args:
+        config: the model's.
+        generation: its generation config, for the tokens that end a turn.
+
+    Raises:
+        ModelError: there is no usable tokenizer, chat template or processor.
+    """
+    kind = media_kind(config)
+    if kind is None:
+        return load_chat(ref, loading, stop_ids(generation) if generation else ())
+    if loading.chat_template is not None and kind == "speech":
+        raise ConfigError("--chat-template does not go with a model of speech, which has none: leave it out")
+    try:
+        return open_renderer(kind, tokenizer_source(ref), config, loading, generation or _read_generation(ref, config))
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        if isinstance(error, ModelError):
+            raise
+        raise ModelError(f"the processor of '{ref.name}' cannot be loaded: {_one_line(error)}") from error
+
+
 def load_chat(ref: ModelRef, loading: LoadingOptions, extra_stop_ids: Sequence[int] = ()) -> ChatFormat:
-    """Load the tokenizer with its chat template, which is quick and finds most mistakes before the weights are read.
+    """Load the tokenizer of a model of text with its chat template.
 
     Raises:
         ModelError: there is no usable tokenizer or no chat template.
     """
     try:
-        tokenizer = AutoTokenizer.from_pretrained(_tokenizer_source(ref))
+        tokenizer = AutoTokenizer.from_pretrained(tokenizer_source(ref))
     except (OSError, ValueError, KeyError) as error:
         raise ModelError(f"the tokenizer of '{ref.name}' cannot be loaded: {_one_line(error)}") from error
     return ChatFormat(tokenizer, loading.chat_template, extra_stop_ids)
@@ -96,30 +143,36 @@ def load_format(ref: ModelRef, loading: LoadingOptions) -> ChatFormat:
     Raises:
         ModelError: as for `load_chat`; or the model's config cannot be read.
     """
+    return load_chat(ref, loading, stop_ids(_read_generation(ref)))
+
+
+def _read_generation(ref: ModelRef, config: Any = None) -> GenerationConfig:
     try:
-        generation = GenerationConfig.from_pretrained(ref.base)
+        return GenerationConfig.from_pretrained(ref.base)
     except OSError:
-        try:
-            generation = GenerationConfig.from_model_config(AutoConfig.from_pretrained(ref.base))
-        except (OSError, ValueError, KeyError) as error:
-            raise ModelError(f"the config of '{ref.base}' cannot be read: {_one_line(error)}") from error
-    return load_chat(ref, loading, _stops(generation))
+        return GenerationConfig.from_model_config(config or read_config(ref))
+
+
+def read_config(ref: ModelRef) -> Any:
+    """Read a model's config.
+
+    Raises:
+        ModelError: it cannot be read.
+    """
+    try:
+        return AutoConfig.from_pretrained(ref.base)
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelError(f"the config of '{ref.base}' cannot be read: {_one_line(error)}") from error
 
 
 def read_context_length(ref: ModelRef) -> int | None:
     """Tokens a model can attend to, if its config says so, without reading the weights."""
-    try:
-        return _context_length(AutoConfig.from_pretrained(ref.base))
-    except (OSError, ValueError, KeyError) as error:
-        raise ModelError(f"the config of '{ref.base}' cannot be read: {_one_line(error)}") from error
+    return context_length(read_config(ref))
 
 
 def read_head_size(ref: ModelRef) -> int | None:
     """Size of a model's attention heads, if its config says so, without reading the weights."""
-    try:
-        config = AutoConfig.from_pretrained(ref.base).get_text_config()
-    except (OSError, ValueError, KeyError) as error:
-        raise ModelError(f"the config of '{ref.base}' cannot be read: {_one_line(error)}") from error
+    config = read_config(ref).get_text_config()
     stated: int | None = getattr(config, "head_dim", None)
     hidden, heads = getattr(config, "hidden_size", None), getattr(config, "num_attention_heads", None)
     return stated or (hidden // heads if hidden and heads else None)
@@ -175,12 +228,8 @@ def set_threads(threads: int | None, parameters: int) -> None:
         torch.set_num_threads(1)
 
 
-def _stops(generation: GenerationConfig) -> list[int]:
-    stops = generation.eos_token_id
-    return stops if isinstance(stops, list) else [stops]
-
-
-def _tokenizer_source(ref: ModelRef) -> str:
+def tokenizer_source(ref: ModelRef) -> str:
+    """Where a model's tokenizer and processor are: with the adapter, if it brings them."""
     if ref.adapter is not None and (Path(ref.adapter) / "tokenizer_config.json").is_file():
         return ref.adapter
     return ref.base
@@ -216,7 +265,7 @@ def _with_adapter(model: Any, ref: ModelRef, tuning: TuningOptions | None, seed:
         lora_alpha=tuning.lora_alpha,
         lora_dropout=tuning.lora_dropout,
         target_modules=targets[0] if targets == ["all-linear"] else targets,
-        task_type="CAUSAL_LM",
+        task_type=None if model.config.is_encoder_decoder else "CAUSAL_LM",
     )
     try:
         return get_peft_model(model, config), ()
@@ -224,8 +273,10 @@ def _with_adapter(model: Any, ref: ModelRef, tuning: TuningOptions | None, seed:
         raise ConfigError(f"--lora-targets {','.join(targets)}: {_one_line(error)}") from error
 
 
-def _context_length(config: Any) -> int | None:
-    length: int | None = getattr(config.get_text_config(), "max_position_embeddings", None)
+def context_length(config: Any) -> int | None:
+    """Tokens a model can attend to, if its config says so; of one that hears, tokens of the answer with its prompt."""
+    name = "max_target_positions" if config.is_encoder_decoder else "max_position_embeddings"
+    length: int | None = getattr(config.get_text_config(decoder=True), name, None)
     return length
 
 

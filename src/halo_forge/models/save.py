@@ -20,7 +20,7 @@ def save_checkpoint(policy: Policy, folder: Path, checkpoint: Checkpoint) -> Non
         base = str(Path(policy.base).resolve()) if Path(policy.base).is_dir() else policy.base
         policy.model.peft_config["default"].base_model_name_or_path = base
     policy.model.save_pretrained(partial)
-    policy.chat.tokenizer.save_pretrained(partial)
+    policy.chat.save(partial)
     (partial / "checkpoint.json").write_text(checkpoint.model_dump_json(indent=2) + "\n", encoding="utf-8")
     for file in partial.iterdir():
         descriptor = os.open(file, os.O_RDONLY)

@@ -84,7 +84,7 @@ class LocalEngine:
         reference: Reference | None = None,
         replay: Sequence[TrainingRow] = (),
     ) -> None:
-        from halo_forge.generation.transformers import TransformersGenerator
+        from halo_forge.generation.choice import local_generator
 
         self._policy = policy
         self._config = config
@@ -92,7 +92,7 @@ class LocalEngine:
         self._stop = stop
         self._reference = reference
         self._replay = replay
-        self.generator: Generator = TransformersGenerator(policy)
+        self.generator: Generator = local_generator(policy)
         self.base = policy.base
         self.kind: Literal["adapter", "full"] = "adapter" if policy.is_adapter else "full"
 

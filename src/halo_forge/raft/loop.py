@@ -18,6 +18,7 @@ from halo_forge.config.raft import RaftTrainConfig
 from halo_forge.core.errors import ModelError
 from halo_forge.core.events import EventType, Listener
 from halo_forge.data import Split
+from halo_forge.models.check import Checked
 from halo_forge.models.resolve import ModelRef, resolve_model
 from halo_forge.raft.best import choose_best
 from halo_forge.raft.checkers import Checkers, open_checkers
@@ -63,14 +64,14 @@ def train_raft(
     work = read_work(config)
     if work.context is not None and (finished := _finished(config)) is not None:
         return finished
-    overlong = check_work(work, config) if engine_factory is None else frozenset()
-    split = split_prompts(work, overlong, config)
+    checked = check_work(work, config) if engine_factory is None else Checked()
+    split = split_prompts(work, checked, config)
     with (
         open_checkers(config) as checkers,
         open_run("raft", loaded, config.output, work.inputs, judge=checkers.judge, listeners=listeners) as run,
     ):
         run.write_prompts([*split.train, *split.holdout])
-        for notice in [*early_notices(config, split, overlong), *overlap_notices(work.inputs)]:
+        for notice in [*early_notices(config, split, checked), *overlap_notices(work.inputs)]:
             run.events.notice(notice)
         ran = _run_cycles(run, config, split, work.start, checkers, engine_factory or open_engine)
         return _publish(run, config, split, work.start, checkers.main, ran)

@@ -62,9 +62,11 @@ class ServerEngine(LocalEngine):
 def open_server_engine(ref: ModelRef, config: RaftTrainConfig, run: Run) -> ServerEngine:
     """Load the policy to train, find the servers, and put the policy's adapter on them before anything is drawn."""
     from halo_forge.generation.connect import open_servers
+    from halo_forge.models.renderers.base import MediaFormat
 
     start = load_start(ref, config, run.events)
     chat, context = start.policy.chat, start.policy.context_length
+    assert not isinstance(chat, MediaFormat), "check_generator refuses these"
     servers = open_servers(config, chat, context, run.events, run.stop)
     engine = ServerEngine(start, config, run, servers)
     engine.publish(*_start(ref, engine, run))

@@ -10,7 +10,7 @@ from halo_forge.core.errors import DataError
 from halo_forge.core.types import Prompt
 from halo_forge.data import Split, load_asked, load_conversations, split_holdout
 from halo_forge.generation.choice import check_generator
-from halo_forge.models.check import check_model
+from halo_forge.models.check import Checked, check_model, count_reasons
 from halo_forge.models.resolve import ModelRef, resolve_model
 from halo_forge.raft.cycle_plan import refuse_changed_cycles
 from halo_forge.raft.engine import check_run_memory
@@ -46,34 +46,37 @@ def read_work(config: RaftTrainConfig) -> Work:
     return Work(prompts, inputs, start, context)
 
 
-def check_work(work: Work, config: RaftTrainConfig) -> frozenset[str]:
-    """See that the model and what draws from it can be had, and return the ids of prompts that do not fit."""
-    overlong = check_model(work.start, config, work.prompts)
-    fitting = [prompt for prompt in work.prompts if prompt.id not in overlong]
-    check_generator(work.start, config, config, fitting, trains=True)
+def check_work(work: Work, config: RaftTrainConfig) -> Checked:
+    """See that the model and what draws from it can be had, and which prompts do not suit it."""
+    checked = check_model(work.start, config, work.prompts)
+    check_generator(work.start, config, config, checked.learnable(work.prompts), trains=True)
     check_run_memory(work.start, config)
-    return overlong
+    return checked
 
 
-def split_prompts(work: Work, overlong: frozenset[str], config: RaftTrainConfig) -> Split:
+def split_prompts(work: Work, checked: Checked, config: RaftTrainConfig) -> Split:
     """Divide the prompts that fit into those that are trained on and those held out.
 
     Raises:
         DataError: none fits.
     """
-    fitting = [prompt for prompt in work.prompts if prompt.id not in overlong]
+    fitting = checked.learnable(work.prompts)
     if not fitting:
+        if unfit := {**checked.bad, **checked.cut}:
+            raise DataError(f"no prompt is left for '{work.start.name}': {count_reasons(unfit)}")
         raise DataError(f"every prompt fills the context of '{work.start.name}' and leaves no room for an answer")
     return split_holdout(fitting, config.holdout_fraction, config.seed)
 
 
-def early_notices(config: RaftTrainConfig, split: Split, overlong: frozenset[str]) -> Iterator[str]:
+def early_notices(config: RaftTrainConfig, split: Split, checked: Checked) -> Iterator[str]:
     """What the user should know before the first cycle."""
-    if overlong:
+    if checked.overlong:
         yield (
-            f"{len(overlong)} prompts are left out: they fill the model's context and leave no room for an answer "
-            f"(such as {min(overlong)})"
+            f"{len(checked.overlong)} prompts are left out: they fill the model's context and leave no room for an "
+            f"answer (such as {min(checked.overlong)})"
         )
+    if unfit := {**checked.bad, **checked.cut}:
+        yield f"{len(unfit)} prompts are left out: {count_reasons(unfit)} (such as {min(unfit)})"
     if config.patience and 0 < len(split.holdout) < LEAST_PROMPTS:
         yield (
             f"{len(split.holdout)} held-out prompts are too few to tell a standstill from chance (it takes "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +20,7 @@ class Layout(NamedTuple):
         places: (N,) int64, where in the flattened ids the token before each learnt one stands.
         targets: (N,) int64, the learnt tokens.
         rows: (N,) int64, the row of each.
+        tensors: what a model that hears or sees takes beside ids, by the names of its arguments.
     """
 
     ids: torch.Tensor
@@ -27,6 +28,7 @@ class Layout(NamedTuple):
     places: torch.Tensor
     targets: torch.Tensor
     rows: torch.Tensor
+    tensors: Mapping[str, torch.Tensor] = {}
 
     def to(self, device: torch.device) -> Layout:
         """Move every tensor."""
@@ -36,6 +38,7 @@ class Layout(NamedTuple):
             self.places.to(device),
             self.targets.to(device),
             self.rows.to(device),
+            {name: tensor.to(device) for name, tensor in self.tensors.items()},
         )
 
 

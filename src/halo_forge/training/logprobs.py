@@ -25,11 +25,12 @@ class TokenScorer:
     """
 
     def __init__(self, policy: Policy) -> None:
-        self._model: Any = policy.model.get_base_model() if policy.is_adapter else policy.model
+        self._model: Any = policy.inner
+        self._ids = "decoder_input_ids" if self._model.config.is_encoder_decoder else "input_ids"
         self._body: Any = getattr(self._model, self._model.base_model_prefix, None)
         self._head: Any = self._model.get_output_embeddings()
         self._slices = "logits_to_keep" in inspect.signature(self._model.forward).parameters
-        self._plain = self._body is not None and self._head is not None and self._is_plain()
+        self._plain = policy.media is None and self._body is not None and self._head is not None and self._is_plain()
 
     def __call__(self, layout: Layout, temperatures: torch.Tensor | None = None) -> torch.Tensor:
         """Score the learnt tokens of a layout.
@@ -64,7 +65,9 @@ class TokenScorer:
 
     def _all_logits(self, layout: Layout) -> torch.Tensor:
         """Logits (N, V) at the places of learnt tokens, of a model whose output layer is not all there is."""
-        inputs = {"input_ids": layout.ids, "position_ids": layout.positions, "use_cache": False}
+        inputs = {self._ids: layout.ids, **layout.tensors, "use_cache": False}
+        if layout.positions is not None:
+            inputs["position_ids"] = layout.positions
         width = layout.ids.shape[1]
         if not self._slices:
             logits: torch.Tensor = self._model(**inputs).logits

@@ -12,7 +12,8 @@ import torch
 from halo_forge.config.shared import LoadingOptions
 from halo_forge.config.tuning import TuningOptions
 from halo_forge.core.errors import EnvironmentFault, ModelError
-from halo_forge.models.load import pick_device, pick_dtype
+from halo_forge.models.families import auto_class
+from halo_forge.models.load import pick_device, pick_dtype, read_config
 from halo_forge.models.resolve import ModelRef
 from halo_forge.training.logprobs import LOGITS_AT_ONCE
 
@@ -87,12 +88,10 @@ class Fit(NamedTuple):
 
 def read_shape(ref: ModelRef) -> ModelShape | None:
     """Build the model without memory and measure it; None for an architecture whose config lacks the usual names."""
-    from transformers import AutoConfig, AutoModelForCausalLM
-
+    config = read_config(ref)
     try:
-        config = AutoConfig.from_pretrained(ref.base)
         with torch.device("meta"):
-            model: Any = AutoModelForCausalLM.from_config(config)
+            model: Any = auto_class(config).from_config(config)
     except (OSError, ValueError, KeyError) as error:
         raise ModelError(f"the config of '{ref.base}' cannot be read: {' '.join(str(error).split())[:300]}") from error
     head = model.get_output_embeddings()

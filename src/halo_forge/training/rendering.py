@@ -12,10 +12,11 @@ from halo_forge.core.types import Conversation
 
 if TYPE_CHECKING:
     from halo_forge.models.chat import ChatFormat
+    from halo_forge.models.renderers.base import MediaFormat
 
 
 def render(
-    conversations: Sequence[Conversation], chat: ChatFormat, limit: int
+    conversations: Sequence[Conversation], chat: ChatFormat | MediaFormat, limit: int
 ) -> tuple[list[TrainingRow], dict[str, int]]:
     """Turn conversations into rows of tokens.
 
@@ -28,15 +29,15 @@ def render(
     Raises:
         DataError: a loss mask is empty or full, or no row is left.
     """
-    from halo_forge.models.chat import TemplateRewritesError
+    from halo_forge.models.renderers.base import Misfit
 
     rows: list[TrainingRow] = []
     dropped: Counter[str] = Counter()
     for conversation in conversations:
         try:
             row = chat.conversation_row(conversation.messages, conversation.tools)
-        except TemplateRewritesError:
-            dropped["the chat template rewrites earlier turns"] += 1
+        except Misfit as error:
+            dropped[str(error)] += 1
             continue
         except DataError as error:
             raise DataError(f"row {conversation.id}: {error}") from error

@@ -118,8 +118,9 @@ def sample_weights(weights: Weights) -> torch.Tensor:
 
 
 def fingerprint(rows: Sequence[TrainingRow], *settings: object) -> str:
-    """Hash of rows and settings, by which a saved state is known again."""
+    """Hash of rows and settings, by which a saved state is known again; media count by their content."""
     digest = sha256(repr((len(rows), *settings)).encode())
     for row in rows:
-        digest.update(repr(row).encode())
+        media = [part.sha256 or part.path for part in row.media]
+        digest.update(repr((row._replace(media=()), media) if media else row).encode())
     return digest.hexdigest()

@@ -45,6 +45,8 @@ class Stepper:
         self._reference = reference
         self._packed = packed
         self._scorer = TokenScorer(policy)
+        if packed and policy.media is not None:
+            raise ConfigError("--packing does not go with a model that hears or sees; leave it out")
         if packed and not keeps_rows_apart(policy.model):
             raise ConfigError(
                 "--packing does not go with this model and its attention here: packed rows would see one another; "
@@ -86,7 +88,7 @@ class Stepper:
             the start model; float32 scalars.
         """
         device = self._policy.device
-        layout = lay_out(rows, self._policy.chat.pad_id, packed=self._packed).to(device)
+        layout = self._lay_out(rows).to(device)
         tokens, temperatures = self._tokens(rows, layout)
         with self._autocast():
             if self._reference is not None:
@@ -100,6 +102,12 @@ class Stepper:
             loss = loss + self._settings.kl_coefficient * away
         gap = torch.where(tokens.drawn, (tokens.logprobs.detach() - tokens.old).abs(), 0.0).sum()
         return loss, tokens.drawn.sum(), gap, away.detach()
+
+    def _lay_out(self, rows: Sequence[TrainingRow]) -> Layout:
+        layout = lay_out(rows, self._policy.chat.pad_id, packed=self._packed)
+        if self._policy.media is None:
+            return layout
+        return layout._replace(tensors=self._policy.media_tensors([row.media for row in rows], layout.ids))
 
     def _tokens(self, rows: Sequence[TrainingRow], layout: Layout) -> tuple[LearntTokens, torch.Tensor | None]:
         """What comes with the learnt tokens, and the temperatures at which the objective compares probabilities."""
