@@ -98,7 +98,7 @@ class VerifierChoice(CommandConfig):
 
     verifier: str = option(
         "gcc",
-        "auto, chain, clang, custom, gcc, go, humaneval, math, mbpp, mingw, msvc, python, rust, tools, vqa, "
+        "auto, chain, clang, custom, gcc, go, humaneval, math, mbpp, mingw, msvc, python, rust, speech, tools, vqa, "
         "or a plugin's name.",
         section=VERIFICATION,
     )
