@@ -109,3 +109,22 @@ def test_training_rows_are_mended_with_a_note(tmp_path: Path) -> None:
     loaded = load_conversations(path)
     assert [message.text for message in loaded.conversations[0].messages] == ["a\nb", "c"]
     assert loaded.noted == {"Windows line ends, which were mended": 1, "control characters, which were mended": 1}
+
+
+SPOKEN = st.text(
+    alphabet=st.sampled_from("aé\u00a0\u0085\ufeff\ufffd\uffff\ud800\r\n\t\x00\x7f<|_>x가[]INST"), max_size=12
+)
+
+
+@given(SPOKEN, st.booleans())
+def test_the_quick_look_overlooks_nothing(text: str, escaped: bool) -> None:
+    values = {"prompt": text, "completion": "x<|im_end|>"[: len(text)]}
+    row = clean_row(values)
+    line = json.dumps(values, ensure_ascii=escaped).encode("utf-8", "surrogatepass")
+    if hygiene.is_harmless(line):
+        assert row == clean_row(values) and not row.mended and not row.noted
+    found = clean_line(1, line)
+    if isinstance(found, Cleaned):
+        assert (found.values, found.mended, found.noted) == (row.values, row.mended, row.noted)
+    else:
+        assert "\ud800" in text

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from halo_forge.core.errors import DataError
-from halo_forge.data.jsonl import Row, parse_rows, read_rows
+from halo_forge.data.jsonl import Row, parse_object, parse_rows, read_rows
 
 TEXTS = st.text(max_size=6)
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | TEXTS
@@ -124,3 +124,30 @@ def test_arbitrary_bytes_are_rows_or_one_line_of_error(
             json.dumps(row.values, ensure_ascii=False).encode()
     except DataError as error:
         assert len(str(error).splitlines()) == 1
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(alphabet=st.characters()),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.text(max_size=5), JSON, max_size=4), st.booleans())
+def test_rows_are_read_as_pythons_own_parser_reads_them(values: dict[str, object], escaped: bool) -> None:
+    line = json.dumps(values, ensure_ascii=escaped).encode("utf-8", "surrogatepass")
+    try:
+        expected = json.loads(line.decode("utf-8"))
+    except UnicodeDecodeError:
+        with pytest.raises(DataError, match="not UTF-8"):
+            parse_object(line)
+    else:
+        assert json.dumps(parse_object(line)) == json.dumps(expected)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b'{"a": NaN, "b": -Infinity}', b'{"a": 1, "a": 2}', b'{"a": 123456789012345678901234567890}', b' {"a": -0.0}\t'],
+)
+def test_what_python_takes_for_json_is_taken(line: bytes) -> None:
+    assert repr(parse_object(line)) == repr(json.loads(line))

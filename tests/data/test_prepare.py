@@ -24,7 +24,7 @@ from hub_repositories import png, wav
 from halo_forge.config.prepare import PrepareConfig
 from halo_forge.core.errors import ConfigError, DataError, EnvironmentFault, Interrupted, RunLockedError
 from halo_forge.core.events import Event, EventType
-from halo_forge.data import load_conversations, load_prompts, prompts_hash
+from halo_forge.data import load_conversations, load_prompts, prepare_job, prompts_hash
 from halo_forge.data import prepare as prepare_module
 from halo_forge.data.ledger import ledger_path, locked
 from halo_forge.data.prepare import prepare
@@ -292,7 +292,7 @@ def test_a_disk_that_is_too_small_is_said_before_anything_is_written(
     own: Own, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     parquet(tmp_path / "a.parquet", [{"q": "a", "a": "b"}])
-    monkeypatch.setattr(prepare_module, "SPARE_BYTES", 1 << 60)
+    monkeypatch.setattr(prepare_job, "SPARE_BYTES", 1 << 60)
     with pytest.raises(EnvironmentFault, match=r"GB left, but own .* needs about"):
         prepare(settings(own(path="a.parquet", columns={"prompt": "q"}), tmp_path / "out.jsonl"))
     assert not list(tmp_path.glob("out*"))

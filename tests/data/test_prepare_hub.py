@@ -180,7 +180,7 @@ def test_filters_draws_and_system_turns(client: Client, tmp_path: Path) -> None:
     assert [prompt.id for prompt in first] == ["gsm8k-0", "gsm8k-1"]
     assert {prompt.id for prompt in drawn} < {prompt.id for prompt in more}
     assert len(more) == 4 and all(prompt.messages[0].text == "Be brief." for prompt in more)
-    assert results[3]["counts"] == {"read": ROWS, "kept": 4, "dropped": {"not drawn": 2}, "mended": {}}
+    assert results[3]["counts"] == {"read": ROWS, "kept": 4, "dropped": {"not drawn": 2}, "mended": {}, "noted": {}}
     assert json.loads(paths[4].read_text().splitlines()[0])["text"].startswith("<|im_start|>user\nPrint 0.<|im_end|>")
     assert len(list((tmp_path / "5.jsonl.media").iterdir())) == results[5]["media"] == 3
     assert {prompt.group for prompt in load_prompts(paths[6])} == {"human"}

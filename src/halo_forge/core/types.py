@@ -70,6 +70,8 @@ class Message(Record):
     @property
     def media(self) -> tuple[MediaPart, ...]:
         """The content's images and audio, in order."""
+        if isinstance(self.content, str):
+            return ()
         return tuple(part for part in self.content if isinstance(part, MediaPart))
 
 

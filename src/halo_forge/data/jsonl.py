@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import zlib
 from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import IO, NamedTuple, TypeVar, cast
 
 from pydantic import JsonValue
+from pydantic_core import from_json
 
 from halo_forge.core.errors import DataError
 
@@ -18,6 +21,9 @@ T = TypeVar("T")
 
 # A row of text is never so long; a line that goes on is passed over without being held.
 LONGEST_LINE = 16 << 20
+STRICT, LENIENT = json.JSONDecoder(), json.JSONDecoder(strict=False)
+# Files whose rows are counted, and not their lines.
+OF_ROWS = (".parquet", ".csv", ".tsv", ".json")
 
 
 class Line(NamedTuple):
@@ -71,8 +77,20 @@ def read_rows(path: Path) -> Iterator[Row]:
 
 
 def located(path: Path, line: int, error: DataError) -> DataError:
-    """Put the file and the line before an error's text."""
-    return DataError(f"{path}, line {line}: {error}")
+    """Put the file and the line, or the row of a table, before an error's text."""
+    return DataError(f"{path}, {counted_as(path)} {line}: {error}")
+
+
+def counted_as(path: Path) -> str:
+    """Return what the numbers of a file's rows count: `line`, or `row` in a table."""
+    return "row" if path.name.lower().removesuffix(".gz").endswith(OF_ROWS) else "line"
+
+
+def open_lines(path: Path) -> IO[bytes]:
+    """Open a file of lines, packed (`.gz`) or not."""
+    if path.name.lower().endswith(".gz"):
+        return cast(IO[bytes], gzip.open(path, "rb"))
+    return path.open("rb")
 
 
 def parse_rows(path: Path, parse: Callable[[Row], T]) -> Iterator[tuple[int, T]]:
@@ -111,7 +129,20 @@ def parse_object(line: bytes, *, lenient: bool = False) -> JsonObject:
         DataError: it is not UTF-8, not JSON or not an object.
     """
     try:
-        value: JsonValue = json.loads(line.decode("utf-8"), strict=not lenient)
+        value: JsonValue = from_json(line)
+    except ValueError:
+        value = _parse_slowly(line, lenient=lenient)
+    if not isinstance(value, dict):
+        array = "; the file looks like one JSON array: write each of its objects on a line of its own"
+        kind = json_type(value)
+        raise DataError(f"expected a JSON object, got {kind}{array if kind == 'an array' else ''}")
+    return value
+
+
+def _parse_slowly(line: bytes, *, lenient: bool) -> JsonValue:
+    """Parse what the quick parser refuses: some of it is JSON all the same, and of the rest this one says why not."""
+    try:
+        value: JsonValue = (LENIENT if lenient else STRICT).decode(line.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise DataError(
             f"byte {error.start + 1} (0x{line[error.start]:02x}) is not UTF-8; save the file in that encoding"
@@ -120,10 +151,6 @@ def parse_object(line: bytes, *, lenient: bool = False) -> JsonObject:
         raise DataError(f"not JSON: {error.msg} at column {error.colno}") from error
     except (ValueError, RecursionError) as error:
         raise DataError(f"not usable JSON: {error}") from error
-    if not isinstance(value, dict):
-        array = "; the file looks like one JSON array: write each of its objects on a line of its own"
-        kind = json_type(value)
-        raise DataError(f"expected a JSON object, got {kind}{array if kind == 'an array' else ''}")
     return value
 
 
@@ -142,7 +169,7 @@ def read_lines(path: Path) -> Iterator[Line]:
         DataError: the file cannot be read.
     """
     try:
-        with path.open("rb") as file:
+        with open_lines(path) as file:
             for number in count(1):
                 content = file.readline(LONGEST_LINE + 1)
                 if not content:
@@ -161,6 +188,8 @@ def read_lines(path: Path) -> Iterator[Line]:
         raise DataError(f"{path} is a folder; name the JSONL file in it") from error
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror or error}") from error
+    except (EOFError, zlib.error) as error:
+        raise DataError(f"{path} is cut, or damaged where it is packed: {error}") from error
 
 
 def _is_encodable(value: JsonValue) -> bool:

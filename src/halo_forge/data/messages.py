@@ -64,7 +64,15 @@ def holds_control_token(messages: Sequence[Message]) -> bool:
 
     Most tokenizers read such text as the token itself, so that a user's words could end the user's turn.
     """
-    return any(CONTROL_TOKEN.search(message.text) for message in messages)
+    return any(writes_control_token(message.text) for message in messages)
+
+
+def writes_control_token(text: str) -> bool:
+    """Whether a text spells such a token."""
+    # Most texts hold nothing of the kind, which these tell ten times as fast as the pattern.
+    if "<|" not in text and "_of_turn>" not in text and "INST]" not in text:
+        return False
+    return CONTROL_TOKEN.search(text) is not None
 
 
 def _message(item: JsonValue, where: str) -> Message:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -15,6 +16,8 @@ from halo_forge.data.fields import shortened
 from halo_forge.data.jsonl import JsonObject, json_type
 
 KINDS = ("image", "audio")
+# Columns whose messages may show or play something.
+SPOKEN = ("messages", "prompt", "completion")
 R = TypeVar("R", Prompt, Conversation)
 
 
@@ -89,6 +92,23 @@ def anchored(row: R, folder: Path) -> R:
 def without_places(row: R) -> R:
     """Return a row whose media are named by their hashes alone, where those are known."""
     return _with_media(row, lambda part: part.model_copy(update={"path": ""}) if part.sha256 else part)
+
+
+def reanchored(values: JsonObject, before: Path, now: Path) -> JsonObject:
+    """Return a row's values in which media named from one folder are named from another."""
+    start = now.resolve()
+
+    def renamed(value: JsonValue) -> JsonValue:
+        if isinstance(value, list):
+            return [renamed(item) for item in value]
+        if not isinstance(value, dict):
+            return value
+        path = value.get("path")
+        if isinstance(path, str) and value.get("kind", value.get("type")) in KINDS and not Path(path).is_absolute():
+            return {**value, "path": os.path.relpath((before / path).resolve(), start)}
+        return {key: renamed(item) for key, item in value.items()}
+
+    return {key: renamed(value) if key in SPOKEN else value for key, value in values.items()}
 
 
 def _with_media(row: R, change: Callable[[MediaPart], MediaPart]) -> R:

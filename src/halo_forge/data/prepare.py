@@ -8,59 +8,32 @@ so that no row is lost or there twice. Media lie in `FILE.media` under the hash 
 from __future__ import annotations
 
 import os
-import shutil
 import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import IO
 
 from halo_forge.config.prepare import PrepareConfig
-from halo_forge.core.errors import DataError, EnvironmentFault, HaloError, RunConflictError
+from halo_forge.core.errors import DataError, HaloError
 from halo_forge.core.events import EventLog, EventType, Listener
 from halo_forge.core.files import write_atomically
 from halo_forge.core.stop import StopRequest, stop_on_signals
-from halo_forge.data.catalog import Convert, Dataset, Part, Use, find_dataset
+from halo_forge.data.catalog import Dataset, find_dataset
 from halo_forge.data.catalog.custom import ENDINGS, read_own
 from halo_forge.data.draw_stream import SeededDraw
 from halo_forge.data.hub_files import HubError
 from halo_forge.data.ledger import Ledger, forget, ledger_path, locked, partial_path, read_ledger
-from halo_forge.data.origin import Origin, open_origin
+from halo_forge.data.origin import open_origin
+from halo_forge.data.prepare_job import Job, check_columns, check_disk, made_before
 from halo_forge.data.row_maker import RowMaker
-from halo_forge.data.sidecar import Counts, Sidecar, hash_content, read_sidecar, sidecar_path, write_sidecar
+from halo_forge.data.sidecar import Counts, Sidecar, hash_content, write_sidecar
 from halo_forge.data.tables import RawRow, read_table
 
-VERSION = 1
 SAVE_PACE_S = 1.0
 ROWS_A_SAVE = 2_000
 TELL_PACE_S = 0.2
-SPARE_BYTES = 64 << 20
-
-
-@dataclass(frozen=True)
-class _Job:
-    """What is to be made of what."""
-
-    config: PrepareConfig
-    dataset: Dataset
-    split: str
-    part: Part
-    use: Use
-    convert: Convert
-    origin: Origin
-
-    @property
-    def fingerprint(self) -> str:
-        """Hash of everything that decides the rows."""
-        files = [f"{file.name} {file.mark}" for file in self.origin.files]
-        # Left out while it is off, so that files made before there was such a setting keep their fingerprint.
-        unset = set() if self.config.media_urls else {"media_urls"}
-        settings = self.config.model_dump_json(exclude={"output", "dataset", "revision"} | unset)
-        words = [VERSION, self.dataset.name, self.origin.source, self.origin.revision, self.split, settings, *files]
-        return sha256("\n".join(str(word) for word in words).encode()).hexdigest()
 
 
 def open_dataset(name: str) -> Dataset:
@@ -91,13 +64,13 @@ def prepare(config: PrepareConfig, listeners: tuple[Listener, ...] = ()) -> Side
         ledger = read_ledger(config.output)
         revision = config.revision or (ledger.revision if ledger is not None and dataset.hub_id is not None else None)
         origin = open_origin(dataset, split, part, revision, config.media_root)
-        job = _Job(config, dataset, split, part, use, convert, origin)
-        done = _made_before(job)
+        job = Job(config, dataset, split, part, use, convert, origin)
+        done = made_before(job)
         if done is not None:
             return done
         if ledger is None or ledger.fingerprint != job.fingerprint:
-            _check_columns(job)
-            _check_disk(job)
+            check_columns(job)
+            check_disk(job)
             ledger = Ledger(fingerprint=job.fingerprint, revision=origin.revision)
         making = _Making(job, ledger, events, stop)
         try:
@@ -111,12 +84,13 @@ def prepare(config: PrepareConfig, listeners: tuple[Listener, ...] = ()) -> Side
 class _Making:
     """One attempt at a file."""
 
-    def __init__(self, job: _Job, ledger: Ledger, events: EventLog, stop: StopRequest) -> None:
+    def __init__(self, job: Job, ledger: Ledger, events: EventLog, stop: StopRequest) -> None:
         config = job.config
         self._job, self._ledger, self._events, self._stop = job, ledger, events, stop
         self._maker = RowMaker(job.dataset, job.origin.named, job.part, job.use, job.convert, config)
         self._read, self._kept = ledger.counts.read, ledger.counts.kept
         self._dropped, self._mended = Counter(ledger.counts.dropped), Counter(ledger.counts.mended)
+        self._noted = Counter(ledger.counts.noted)
         self._example = ledger.example
         self._draw = (
             SeededDraw(config.max_samples, config.seed) if config.max_samples and config.seed is not None else None
@@ -153,6 +127,8 @@ class _Making:
             self._events.notice(f"{count} rows left out: {reason}")
         for reason, count in sidecar.counts.mended.items():
             self._events.notice(f"{count} rows with {reason}, which were mended")
+        for reason, count in sidecar.counts.noted.items():
+            self._events.notice(f"{count} rows with {reason}, which are encoded as ordinary text")
         if self._example:
             self._events.notice(f"the first row that cannot be read: {self._example}")
         return sidecar
@@ -198,7 +174,9 @@ class _Making:
         elif made.line is not None and (self._draw is None or self._draw.take(made.id)):
             file.write(made.line)
             self._kept += 1
-            self._mended.update(made.mended)
+            if made.mended or made.noted:
+                self._mended.update(made.mended)
+                self._noted.update(made.noted)
 
     def _pause(self, file: IO[bytes]) -> None:
         now = time.monotonic()
@@ -210,8 +188,12 @@ class _Making:
     def _save(self, file: IO[bytes], *, complete: bool = False) -> None:
         file.flush()
         os.fsync(file.fileno())
-        counts = Counts(read=self._read, kept=self._kept, dropped=dict(self._dropped), mended=dict(self._mended))
-        update = {"bytes": file.tell(), "counts": counts, "example": self._example, "complete": complete}
+        update = {
+            "bytes": file.tell(),
+            "counts": self._counts(self._kept),
+            "example": self._example,
+            "complete": complete,
+        }
         self._ledger = self._ledger.model_copy(update=update)
         write_atomically(ledger_path(self._job.config.output), self._ledger.model_dump_json() + "\n")
         self._saved_at, self._unsaved = time.monotonic(), 0
@@ -242,7 +224,7 @@ class _Making:
             split=self._job.split,
             use=self._job.use,
             licence=self._job.dataset.licence,
-            counts=Counts(read=self._read, kept=kept, dropped=dict(+self._dropped), mended=dict(self._mended)),
+            counts=self._counts(kept),
             sha256=hash_content(whole),
             settings=config.model_dump(mode="json", exclude={"output"}, exclude_defaults=True),
             fingerprint=self._job.fingerprint,
@@ -253,54 +235,16 @@ class _Making:
         forget(config.output)
         return sidecar
 
+    def _counts(self, kept: int) -> Counts:
+        return Counts(
+            read=self._read,
+            kept=kept,
+            dropped=dict(+self._dropped),
+            mended=dict(self._mended),
+            noted=dict(self._noted),
+        )
+
     def _nothing(self) -> str:
         reasons = ", ".join(f"{count} {reason}" for reason, count in self._dropped.items()) or "it is empty"
         first = f"; the first row that cannot be read: {self._example}" if self._example else ""
         return f"{self._job.origin.source} (split '{self._job.split}') gave no row to keep: {reasons}{first}"
-
-
-def _made_before(job: _Job) -> Sidecar | None:
-    """Return the sidecar of a file that this very command made before.
-
-    Raises:
-        RunConflictError: the output is there and something else.
-    """
-    output = job.config.output
-    if not output.exists():
-        return None
-    sidecar = read_sidecar(output)
-    if sidecar is None or sidecar.fingerprint != job.fingerprint:
-        what = f"{sidecar.dataset or sidecar.source}, split {sidecar.split}" if sidecar else "something else"
-        raise RunConflictError(
-            f"{output} is there already and holds {what}, made with other settings or from other files: remove it (and "
-            f"{sidecar_path(output).name}), or choose another --output"
-        )
-    forget(output)
-    return sidecar
-
-
-def _check_columns(job: _Job) -> None:
-    """Refuse a source that no longer has the columns its entry reads, before a row of it is read."""
-    there = job.origin.columns()
-    if there is None:
-        return
-    missing = [column for column in (*job.dataset.columns, *job.config.filters) if column not in there]
-    if missing:
-        raise DataError(
-            f"{job.origin.named} lacks {', '.join(missing)} among its columns, now "
-            f"{', '.join(there)}: give an older --revision, or describe it in a YAML file of your own"
-        )
-
-
-def _check_disk(job: _Job) -> None:
-    """Refuse to begin what cannot end: media take as much as the files they come from."""
-    rows = job.dataset.rows_of(job.split)
-    share = min(1.0, job.config.max_samples / rows) if job.config.max_samples and rows else 1.0
-    needed = int(job.origin.size * share) if not job.dataset.media_root else 0
-    free = shutil.disk_usage(job.config.output.parent).free
-    if free < needed + SPARE_BYTES:
-        raise EnvironmentFault(
-            f"{job.config.output.parent.resolve()} has {free / 1e9:.1f} GB left, but {job.dataset.name} (split "
-            f"'{job.split}') needs about {needed / 1e9:.1f} GB: free some, choose another --output, or take fewer rows "
-            "with --max-samples"
-        )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from pydantic_core import PydanticSerializationError
+
 from halo_forge.config.prepare import PrepareConfig
 from halo_forge.core.errors import DataError
 from halo_forge.core.types import Conversation, Message, Prompt, Record
@@ -12,7 +14,7 @@ from halo_forge.data.chatml import render_chatml
 from halo_forge.data.conversations import NO_QUESTION, NO_USE, why_unusable
 from halo_forge.data.fields import shortened
 from halo_forge.data.filters import make_filter
-from halo_forge.data.hygiene import clean_row
+from halo_forge.data.hygiene import clean_row, is_harmless
 from halo_forge.data.jsonl import LONGEST_LINE
 from halo_forge.data.media import MediaStore
 from halo_forge.data.messages import has_turn, make_message
@@ -41,6 +43,7 @@ class Made(NamedTuple):
         reason: why it is left out, in words that fit behind a count.
         example: where and why, for a row that cannot be read.
         mended: what was mended in its texts.
+        noted: what they hold that is left, as it does no harm.
     """
 
     id: str
@@ -48,6 +51,7 @@ class Made(NamedTuple):
     reason: str | None = None
     example: str = ""
     mended: tuple[str, ...] = ()
+    noted: tuple[str, ...] = ()
 
 
 class RowMaker:
@@ -114,13 +118,11 @@ class RowMaker:
         reason = NO_USE if row is None else self._unusable(row)
         if row is None or reason is not None:
             return Made(id, None, reason)
-        cleaned = clean_row(_as_lists(row.model_dump(exclude_defaults=True)))
-        if cleaned.mended:
-            row = type(row).model_validate(cleaned.values)
+        row, mended, noted = _cleaned(row)
         line = self._line(self._with_system(row))
         if len(line) > LONGEST_LINE:
             return Made(id, None, TOO_LONG)
-        return Made(row.id, line, mended=cleaned.mended)
+        return Made(row.id, line, mended=mended, noted=noted)
 
     def _unusable(self, row: Conversation | Prompt) -> str | None:
         if isinstance(row, Conversation):
@@ -155,6 +157,19 @@ class RowMaker:
                 f"{self._source} lacks {', '.join(missing)} among its columns, now "
                 f"{', '.join(values)}: give an older --revision, or describe it in a YAML file of your own"
             )
+
+
+def _cleaned(row: Conversation | Prompt) -> tuple[Conversation | Prompt, tuple[str, ...], tuple[str, ...]]:
+    """Mend the texts of a row; return it, what was mended, and what is only noted."""
+    try:
+        if is_harmless(row.model_dump_json(exclude_defaults=True).encode()):
+            return row, (), ()
+    except PydanticSerializationError:
+        pass  # half of a surrogate pair
+    cleaned = clean_row(_as_lists(row.model_dump(exclude_defaults=True)))
+    if cleaned.mended:
+        row = type(row).model_validate(cleaned.values)
+    return row, cleaned.mended, cleaned.noted
 
 
 def _as_lists(value: Any) -> Any:

@@ -24,12 +24,14 @@ class Counts(Record):
         kept: rows in the file.
         dropped: reason -> rows left out.
         mended: reason -> rows kept whose texts were mended.
+        noted: reason -> rows kept with something that deserves a word and does no harm.
     """
 
     read: int = 0
     kept: int = 0
     dropped: dict[str, int] = {}
     mended: dict[str, int] = {}
+    noted: dict[str, int] = {}
 
 
 class Sidecar(Record):

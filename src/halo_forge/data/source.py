@@ -9,7 +9,7 @@ from typing import TypeVar
 from halo_forge.core.errors import DataError
 from halo_forge.data import jsonl
 from halo_forge.data.jsonl import JsonObject, Row, located
-from halo_forge.data.tables import FORMATS, read_table, table_format
+from halo_forge.data.tables import FORMATS, has_lines, read_table
 
 T = TypeVar("T")
 
@@ -32,7 +32,7 @@ def read_rows(path: Path) -> Iterator[Row]:
     Raises:
         DataError: the file is missing, a folder, unreadable, without rows or not of its format.
     """
-    if table_format(path.name) in (None, "jsonl") and not path.name.endswith(".gz"):
+    if has_lines(path.name):
         yield from jsonl.read_rows(path)
         return
     empty = True

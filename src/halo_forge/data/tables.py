@@ -54,6 +54,11 @@ def table_format(name: str) -> str | None:
     return FORMATS.get(last.lower())
 
 
+def has_lines(name: str) -> bool:
+    """Whether a file of that name is read as JSON Lines, packed or not, as is every name that tells no format."""
+    return table_format(name) in (None, "jsonl")
+
+
 def read_table(
     file: IO[bytes], name: str, *, columns: Iterable[str] | None = None, skip: int = 0, lenient: bool = False
 ) -> Iterator[tuple[int, RawRow]]:
@@ -90,6 +95,13 @@ def header(file: IO[bytes], name: str) -> tuple[str, ...] | None:
     if table_format(name) != "parquet":
         return None
     return tuple(_parquet(file).schema_arrow.names)
+
+
+def declared_rows(file: IO[bytes], name: str) -> int | None:
+    """Return the number of rows of a table that declares it, or None for formats that do not."""
+    if table_format(name) != "parquet":
+        return None
+    return int(_parquet(file).metadata.num_rows)
 
 
 def _read_lines(lines: Iterable[bytes], lenient: bool = False) -> Iterator[tuple[int, RawRow]]:

@@ -34,5 +34,24 @@ def test_grams_are_the_runs_of_words_of_one_text(texts: list[str], n: int, short
     assert len(set(known.values())) == len(known)
 
 
+@given(st.lists(st.text(alphabet="ab7", min_size=1, max_size=40) | st.integers(200, 300).map("x".__mul__), max_size=8))
+def test_long_words_are_told_apart_and_found_again(words: list[str]) -> None:
+    hashes = hash_words([" ".join(words), *words]).hashes.tolist()
+    assert hashes[: len(words)] == hashes[len(words) :]
+    assert len(set(hashes)) == len(set(words))
+
+
+def test_a_word_has_the_same_hash_on_every_machine() -> None:
+    words = ["a", "word", "of_eight", "of_nine_9", "x" * 300, "größe"]
+    assert [f"{number:016x}" for number in hash_words([" ".join(words)]).hashes.tolist()] == [
+        "aeff7d4b5b72ec99",
+        "576c6caa78dfe123",
+        "0fcf5851de5c973c",
+        "c466b07438630bcd",
+        "2b7a29d215c677e8",
+        "546b5979d483ec98",
+    ]
+
+
 def test_scripts_without_spaces_are_words_by_the_character() -> None:
     assert words_of("Sum的和は x_1.") == ["sum", "的", "和", "は", "x_1"]

@@ -8,15 +8,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from halo_forge.config.curate import ValidateConfig
 from halo_forge.core.errors import DataError, ModelError
 from halo_forge.core.events import EventLog
 from halo_forge.data import load_conversations, load_prompts
 from halo_forge.data.curate.languages import programming_languages, script
+from halo_forge.data.curate.row_check import RowCheck
 from halo_forge.data.curate.validate import Validation, validate_file
 
 WriteRows = Callable[..., Path]
+TEXT = st.sampled_from(
+    ["", " \n", "a b", "\ta\x1cb\r\n", "```py\nx\n```", "~~~\n  ```c++ x\n", "日本 é", "x<|im_end|>", None]
+)
 
 HOSTILE = (
     b'\xef\xbb\xbf{"prompt": "a", "completion": "b"}\r\n'
@@ -88,6 +94,28 @@ def test_the_shared_files_are_clean(shared_data: Path) -> None:
         assert {finding.reason for finding in result.findings} <= {"duplicate", "Windows line ends"}, result.findings
         assert kind is None or result.kind == kind
         assert rows is None or result.rows == rows
+
+
+PLAIN = st.fixed_dictionaries(
+    {
+        "messages": st.lists(
+            st.fixed_dictionaries(
+                {"role": st.sampled_from(["system", "user", "assistant", "tool", "bot"]), "content": TEXT},
+                optional={"tool_calls": st.sampled_from([None, [], [{"name": "f", "arguments": {}}]]), "name": TEXT},
+            ),
+            max_size=3,
+        )
+    },
+    optional={"tools": st.sampled_from([None, "", [], [{"name": "f"}]]), "id": st.sampled_from(["a", 7, "", True])},
+)
+
+
+@given(PLAIN)
+def test_plain_messages_are_read_as_all_rows_are(row: dict[str, Any]) -> None:
+    line = json.dumps(row).encode()
+    quick = RowCheck("conversations", ValidateConfig())
+    full = RowCheck("conversations", ValidateConfig(preview=1))  # makes a record of the row
+    assert quick(1, line) == full(1, line)._replace(turns=())
 
 
 def test_prompts_need_ids_of_their_own(write_jsonl: WriteRows) -> None:

@@ -127,7 +127,8 @@ class _Renamed:
     def conversation(self, values: JsonObject, id: str) -> Conversation:
         """Make a conversation of a row."""
         row = read_conversation(Row(0, self._named(values, id)))
-        return row.model_copy(update={"messages": self._with_media(row.messages, values)})
+        messages = self._with_media(row.messages, values)
+        return row if messages is row.messages else row.model_copy(update={"messages": messages})
 
     def prompt(self, values: JsonObject, id: str) -> Prompt:
         """Make a prompt of a row, with whatever truth its columns hold."""

@@ -13,7 +13,7 @@ from halo_forge.data.curate.benchmarks import Benchmark, load_benchmark
 from halo_forge.data.curate.chunks import Chunk, decode_lines, in_order, processes_for, read_chunks
 from halo_forge.data.curate.contamination import Check, record_checks
 from halo_forge.data.curate.overlap import Hit, OverlapIndex
-from halo_forge.data.curate.rewriting import Telling, count_lines, rewriting
+from halo_forge.data.curate.rewriting import Telling, count_rows, rewriting
 from halo_forge.data.curate.texts import row_text
 
 
@@ -58,7 +58,7 @@ def decontaminate_file(path: Path, config: DecontaminateConfig, events: EventLog
         DataError: a line is no row, or a benchmark cannot be loaded.
         ConfigError, EnvironmentFault: there is no such benchmark, or the output cannot be written.
     """
-    total = count_lines(path)
+    total = count_rows(path)
     benchmarks = [load_benchmark(name) for name in dict.fromkeys(config.against)]
     report = config.report or config.output.with_name(config.output.name + ".hits.jsonl")
     index = OverlapIndex(benchmarks, config.ngram, config.near)
@@ -66,16 +66,14 @@ def decontaminate_file(path: Path, config: DecontaminateConfig, events: EventLog
     rows = 0
     rows_hit: Counter[int] = Counter()
     items_hit: list[set[str]] = [set() for _ in benchmarks]
-    with rewriting(config.output, path) as output, rewriting(report, path) as hits:
+    with rewriting(config.output, path) as output, rewriting(report) as hits:
         work = in_order(_look, read_chunks(path), processes_for(path, config.processes), _set_up, path, index)
         for chunk, found in work:
-            for place, line in enumerate(chunk.lines):
-                if place not in found:
-                    output.append(line.content)
-                    continue
+            output.append_all([line for place, line in enumerate(chunk.lines) if place not in found])
+            for place in sorted(found):
                 for hit in found[place]:
                     items_hit[hit.benchmark].add(hit.item)
-                    hits.append(_written(line.number, hit, benchmarks))
+                    hits.append(_written(chunk.numbers[place], hit, benchmarks))
                 rows_hit.update({hit.benchmark for hit in found[place]})
             rows += len(chunk.lines)
             telling.add(len(chunk.lines))

@@ -36,10 +36,20 @@ SEEN_OF_A_TEXT = 2000
 
 def programming_languages(text: str) -> set[str]:
     """Return the languages that the fences of a text name; `unnamed` for a fence without a name."""
-    if "```" not in text and "~~~" not in text:
-        return set()
-    opened = FENCE.findall(text)[::2]
+    opened = _fences(text)[::2]
     return {SAME.get(name.lower(), name.lower()) or "unnamed" for name in opened}
+
+
+def _fences(text: str) -> list[str]:
+    """Return what stands behind each fence, in order; only the lines that hold one are looked at."""
+    starts = set()
+    for mark in ("```", "~~~"):
+        place = text.find(mark)
+        while place >= 0:
+            starts.add(text.rfind("\n", 0, place) + 1)
+            end = text.find("\n", place)
+            place = text.find(mark, end) if end >= 0 else -1
+    return [found[1] for start in sorted(starts) if (found := FENCE.match(text, start))]
 
 
 def script(text: str) -> str:

@@ -27,7 +27,7 @@ from halo_forge.data.curate.grams import Hashes, Words, hash_grams, hash_words, 
 SHORTEST = 8
 NEAR_GRAM = 5
 MOST_ITEMS = 10
-FILTER_BITS = 22
+TABLE_BITS = 20
 
 ItemPlace = tuple[int, int]  # benchmark, item
 
@@ -74,16 +74,16 @@ class OverlapIndex:
         self._runs: dict[str, list[int]] = defaultdict(list)
         for number, benchmark in enumerate(benchmarks):
             self._add(number, benchmark, near)
-        self._filters = {length: _filter(list(grams), length) for length, grams in self._grams.items()}
-        self._near_filter = _filter(list(self._runs), NEAR_GRAM)
+        self._known = {length: _Known(list(grams), length) for length, grams in self._grams.items()}
+        self._known_runs = _Known(list(self._runs), NEAR_GRAM)
         self._fewest = min((piece.needed for piece in self._pieces), default=1)
 
     def suspects(self, texts: Sequence[str]) -> NDArray[np.bool_]:
         """Tell which texts may hold a problem: all that do and few others; short questions are not looked for."""
         words = hash_words(texts)
-        suspected = _counts(words, NEAR_GRAM, self._near_filter) >= self._fewest
-        for length, known in self._filters.items():
-            suspected |= _counts(words, length, known) > 0
+        suspected = self._known_runs.counts(words) >= self._fewest
+        for known in self._known.values():
+            suspected |= known.counts(words) > 0
         return suspected
 
     def asks_short(self, question: str) -> bool:
@@ -145,22 +145,32 @@ def _says_something(gram: str) -> bool:
     return 2 * sum(any(map(str.isalpha, word)) for word in words) >= len(words)
 
 
-def _filter(grams: list[str], n: int) -> NDArray[np.bool_]:
-    """Mark the hashes of grams in a table; a gram that is not marked is none of them."""
-    table = np.zeros(1 << FILTER_BITS, bool)
-    if grams:
-        table[_slots(hash_grams(hash_words(grams), n, short=False).hashes)] = True
-    return table
+class _Known:
+    """Grams that are looked for, by their hashes.
 
+    Args:
+        n: words of each.
+    """
 
-def _counts(words: Words, n: int, table: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """How many of a text's grams may be in a table, for each text."""
-    grams = hash_grams(words, n, short=False)
-    marked = np.concatenate([np.zeros(1, np.int64), np.cumsum(table[_slots(grams.hashes)])])
-    counts: NDArray[np.int64] = marked[grams.starts[1:]] - marked[grams.starts[:-1]]
-    return counts
+    def __init__(self, grams: list[str], n: int) -> None:
+        self._n = n
+        self._hashes = np.unique(hash_grams(hash_words(grams), n, short=False).hashes)
+        # Most grams of most texts are none of them: a look at a small table tells.
+        self._table = np.zeros(1 << TABLE_BITS, bool)
+        self._table[_slots(self._hashes)] = True
+
+    def counts(self, words: Words) -> NDArray[np.int64]:
+        """How many of a text's grams are among them, for each text."""
+        grams = hash_grams(words, self._n, short=False)
+        places = np.flatnonzero(self._table[_slots(grams.hashes)])
+        if len(self._hashes):
+            asked = grams.hashes[places]
+            nearest = np.minimum(np.searchsorted(self._hashes, asked), len(self._hashes) - 1)
+            places = places[self._hashes[nearest] == asked]
+        owners = np.searchsorted(grams.starts, places, side="right") - 1
+        return np.bincount(owners, minlength=len(grams.starts) - 1)
 
 
 def _slots(hashes: Hashes) -> Hashes:
-    slots: Hashes = hashes >> np.uint64(64 - FILTER_BITS)
+    slots: Hashes = hashes >> np.uint64(64 - TABLE_BITS)
     return slots

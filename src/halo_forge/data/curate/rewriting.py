@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
@@ -12,17 +13,27 @@ from pathlib import Path
 from halo_forge.core.errors import ConfigError, DataError, EnvironmentFault
 from halo_forge.core.events import EventLog, EventType
 from halo_forge.core.folders import sync_folder
+from halo_forge.data.jsonl import decode_object
+from halo_forge.data.parts import reanchored
+from halo_forge.data.tables import FORMATS, declared_rows, has_lines
 
 TELL_PACE_S = 1.0
 READ_BYTES = 1 << 20
 
 
 class Rewriting:
-    """A file under way: lines are appended to `FILE.partial`, which takes the file's name at the end."""
+    """A file under way: lines are appended to `FILE.partial`, which takes the file's name at the end.
 
-    def __init__(self, path: Path) -> None:
+    Args:
+        path: the file.
+        source: the file whose rows they are. Where it lies in another folder, the media that rows name from there are
+            named from here.
+    """
+
+    def __init__(self, path: Path, source: Path | None = None) -> None:
         self.path = path
         self.rows = 0
+        self._moved = None if source is None or source.parent.resolve() == path.parent.resolve() else source.parent
         self._digest = sha256()
         self._partial = path.with_name(path.name + ".partial")
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -30,10 +41,18 @@ class Rewriting:
 
     def append(self, line: bytes) -> None:
         """Add a line, given without its end."""
-        whole = line + b"\n"
+        self.append_all((line,))
+
+    def append_all(self, lines: Sequence[bytes]) -> None:
+        """Add lines, each given without its end."""
+        if not lines:
+            return
+        if self._moved is not None:
+            lines = [self._renamed(line) for line in lines]
+        whole = b"\n".join(lines) + b"\n"
         self._digest.update(whole)
         self._file.write(whole)
-        self.rows += 1
+        self.rows += len(lines)
 
     @property
     def sha256(self) -> str:
@@ -53,22 +72,32 @@ class Rewriting:
         self._file.close()
         self._partial.unlink(missing_ok=True)
 
+    def _renamed(self, line: bytes) -> bytes:
+        """Name a row's media from the folder of this file."""
+        if b'"path"' not in line or self._moved is None:
+            return line
+        values = decode_object(line)
+        renamed = reanchored(values, self._moved, self.path.parent)
+        return line if renamed == values else json.dumps(renamed, ensure_ascii=False).encode()
+
 
 @contextmanager
 def rewriting(path: Path, source: Path | None = None) -> Iterator[Rewriting]:
     """Write a file that appears when the block ends without an error.
 
     Args:
-        source: a file that it must not replace while it is read.
+        source: the file whose rows they are, which it must not replace while that is read.
 
     Raises:
-        ConfigError: both are the same file.
+        ConfigError: both are the same file, or its name says that it is no JSON Lines.
         EnvironmentFault: it cannot be written.
     """
+    if not has_lines(path.name.removesuffix(".json")) or path.name.endswith(".gz"):
+        raise ConfigError(f"{path}: rows are written as JSON Lines, so give a name that ends with .jsonl")
     if source is not None and path.exists() and source.exists() and path.samefile(source):
         raise ConfigError(f"--output {path} is the file that is read: name another")
     try:
-        file = Rewriting(path)
+        file = Rewriting(path, source)
     except OSError as error:
         raise EnvironmentFault(f"cannot write {path}: {error.strerror or error}") from error
     try:
@@ -84,10 +113,10 @@ class Telling:
 
     Args:
         phase: its name.
-        total: rows of the file.
+        total: rows of the file; None where nobody knows.
     """
 
-    def __init__(self, events: EventLog, phase: str, total: int) -> None:
+    def __init__(self, events: EventLog, phase: str, total: int | None) -> None:
         self._events, self._phase = events, phase
         self._begun = self._told = time.monotonic()
         self._done = 0
@@ -107,16 +136,18 @@ class Telling:
         self._events.emit(EventType.PHASE_FINISHED, phase=self._phase, wall_s=wall_s)
 
 
-def count_lines(path: Path) -> int:
-    """Count the lines of a file, for the progress.
+def count_rows(path: Path) -> int | None:
+    """Count the rows of a file, for the progress; None where that takes as long as reading them.
 
     Raises:
         DataError: it cannot be read.
     """
     try:
         with path.open("rb") as file:
-            return sum(block.count(b"\n") for block in iter(lambda: file.read(READ_BYTES), b""))
+            if has_lines(path.name) and not path.name.endswith(".gz"):
+                return sum(block.count(b"\n") for block in iter(lambda: file.read(READ_BYTES), b""))
+            return declared_rows(file, path.name)
     except FileNotFoundError as error:
-        raise DataError(f"there is no file {path}; give the path of a JSONL file") from error
+        raise DataError(f"there is no file {path}; give the path of a file of rows ({', '.join(FORMATS)})") from error
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror or error}") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 from hashlib import blake2b
 from itertools import islice
@@ -12,13 +13,16 @@ from halo_forge.config.curate import ValidateConfig
 from halo_forge.config.shared import LoadingOptions
 from halo_forge.core.errors import DataError
 from halo_forge.core.types import Conversation, Prompt
-from halo_forge.data.conversations import read_conversation, why_unusable
+from halo_forge.data.conversations import NO_ANSWER, NO_QUESTION, read_conversation, why_unusable
+from halo_forge.data.curate.chunks import Chunk, read_chunks
 from halo_forge.data.curate.languages import programming_languages, script
-from halo_forge.data.curate.texts import normalised, row_text
+from halo_forge.data.curate.texts import count_words, normalised, row_text
 from halo_forge.data.fields import has, id_field
-from halo_forge.data.hygiene import Broken, clean_line, clean_lines
+from halo_forge.data.hygiene import Broken, clean_line
 from halo_forge.data.jsonl import JsonObject, Row
+from halo_forge.data.messages import ROLES
 from halo_forge.data.prompts import read_prompt
+from halo_forge.data.tables import has_lines
 
 if TYPE_CHECKING:
     from halo_forge.models.chat import ChatFormat
@@ -26,8 +30,12 @@ if TYPE_CHECKING:
 Kind = Literal["conversations", "prompts"]
 
 DUPLICATE = "duplicate"
+ID_USED = "id used before"
 TOO_LONG_LINE = "line above 16 MiB"
 UNUSABLE = "no usable row"
+ROWS_LOOKED_AT = 100
+DIGEST_BYTES = 16
+NO_DIGEST = bytes(DIGEST_BYTES)
 NO_TEMPLATE_FIT = "does not fit the chat template"
 
 
@@ -67,6 +75,62 @@ class Checked(NamedTuple):
     rendered: str | None = None
 
 
+class Shape(NamedTuple):
+    """What many rows have in common."""
+
+    roles: tuple[str, ...]
+    programming: tuple[str, ...]
+    script: str
+
+
+class CheckedChunk(NamedTuple):
+    """What is found out about the N rows of a chunk, in columns, since most rows have nothing of their own to say.
+
+    Args:
+        digests: of what each says, 16 bytes one after the other.
+        ids: hash of each prompt's own id, None where it has none; empty where no row has one.
+        singled_out: place -> rows that are left out, mended, noted or shown.
+        shapes: the different ones.
+        columns: `shape` (place of a row's own among the shapes, or -1 for a row that is left out), `characters`,
+            `words` and with a model `tokens` -> one number a row.
+    """
+
+    digests: bytes
+    ids: list[bytes | None]
+    singled_out: dict[int, Checked]
+    shapes: list[Shape]
+    columns: dict[str, array[int]]
+
+
+def check_chunk(check: RowCheck, chunk: Chunk) -> CheckedChunk:
+    """Check the rows of a chunk."""
+    rows = [check(number, line) for number, line in zip(chunk.numbers, chunk.lines, strict=True)]
+    shapes: dict[Shape, int] = {}
+    columns: dict[str, array[int]] = {name: array("q") for name in ("shape", "characters", "words")}
+    for row in rows:
+        shape = Shape(row.roles, row.programming, row.script)
+        columns["shape"].append(-1 if row.left_out is not None else shapes.setdefault(shape, len(shapes)))
+        columns["characters"].append(row.characters)
+        columns["words"].append(row.words)
+    if any(row.tokens is not None for row in rows):
+        columns["tokens"] = array("q", (row.tokens or 0 for row in rows))
+    ids = (
+        [None if row.id is None else _id_digest(row.id) for row in rows]
+        if any(row.id is not None for row in rows)
+        else []
+    )
+    singled_out = {
+        place: row for place, row in enumerate(rows) if row.left_out is not None or row.mended or row.noted or row.turns
+    }
+    return CheckedChunk(
+        b"".join([row.digest or NO_DIGEST for row in rows]), ids if any(ids) else [], singled_out, list(shapes), columns
+    )
+
+
+def _id_digest(id: str) -> bytes:
+    return blake2b(id.encode("utf-8", "replace"), digest_size=8).digest()
+
+
 class RowCheck:
     """Checks rows one by one.
 
@@ -85,29 +149,41 @@ class RowCheck:
         row = clean_line(number, line)
         if isinstance(row, Broken):
             return Checked(left_out=row.reason, detail=row.detail)
-        given = Row(number, row.values)
+        turns = _plain_turns(row.values) if self._reads_plainly else None
+        record: Conversation | Prompt | None = None
         try:
-            record = read_conversation(given) if self._kind == "conversations" else read_prompt(given)
+            if turns is None:
+                given = Row(number, row.values)
+                record = read_conversation(given) if self._kind == "conversations" else read_prompt(given)
+                turns = [(message.role, message.text) for message in record.messages]
+                reason = why_unusable(record.messages) if isinstance(record, Conversation) else None
+            else:
+                id_field(row.values)
+                reason = _why_unusable(turns)
         except DataError as error:
             return Checked(left_out=UNUSABLE, detail=str(error), mended=row.mended)
-        reason = why_unusable(record.messages) if isinstance(record, Conversation) else None
         if reason is not None:
             return Checked(left_out=reason, mended=row.mended)
         said = row_text(row.values)
         whole = f"{normalised(said.question)}\0{normalised(said.rest)}\0{said.beside}"
-        text = "\n".join(message.text for message in record.messages)
+        text = "\n".join([text for _, text in turns])
         checked = Checked(
             mended=row.mended,
             noted=row.noted,
-            digest=blake2b(whole.encode("utf-8", "replace"), digest_size=16).digest(),
+            digest=blake2b(whole.encode("utf-8", "replace"), digest_size=DIGEST_BYTES).digest(),
             id=id_field(row.values) if isinstance(record, Prompt) else None,
-            roles=tuple(message.role for message in record.messages),
+            roles=tuple([role for role, _ in turns]),
             programming=tuple(sorted(programming_languages(text))),
             script=script(text),
             characters=len(text),
-            words=len(text.split()),
+            words=count_words(text),
         )
-        return self._shown_in_preview(self._measured(checked, record), record)
+        return checked if record is None else self._shown_in_preview(self._measured(checked, record), record)
+
+    @property
+    def _reads_plainly(self) -> bool:
+        """Whether a row need not be made a record of: nobody wants to see its tokens or its text."""
+        return self._kind == "conversations" and self._chat is None and self._shown == self._config.preview
 
     def _measured(self, checked: Checked, record: Conversation | Prompt) -> Checked:
         """Count the tokens as training and generation do."""
@@ -131,16 +207,41 @@ class RowCheck:
         return checked._replace(turns=turns, rendered=rendered)
 
 
+def _plain_turns(values: JsonObject) -> list[tuple[str, str]] | None:
+    """Return roles and texts of a row of plain messages, which are most; None for a row that is to be read in full."""
+    listed = values.get("messages")
+    if not isinstance(listed, list) or not listed or values.get("tools") is not None:
+        return None
+    turns = []
+    for turn in listed:
+        if not isinstance(turn, dict) or turn.get("tool_calls") is not None:
+            return None
+        role, content = turn.get("role"), turn.get("content")
+        if not isinstance(role, str) or role not in ROLES or not isinstance(content, str):
+            return None
+        turns.append((role, content))
+    return turns
+
+
+def _why_unusable(turns: Sequence[tuple[str, str]]) -> str | None:
+    """As `why_unusable`, of texts alone."""
+    speakers = {role for role, text in turns if text and not text.isspace()}
+    if "assistant" not in speakers:
+        return NO_ANSWER
+    return None if "user" in speakers else NO_QUESTION
+
+
 def kind_of(path: Path) -> Kind:
     """Tell what the rows of a file are by the first that is usable.
 
     Raises:
         DataError: there is no row.
     """
-    rows = islice((row for row in clean_lines(path) if not isinstance(row, Broken)), 100)
-    guesses = [guess_kind(row.values) for row in rows]
+    lines = (line for chunk in read_chunks(path) for line in chunk.lines)
+    rows = (row for line in lines if not isinstance(row := clean_line(0, line), Broken))
+    guesses = [guess_kind(row.values) for row in islice(rows, ROWS_LOOKED_AT)]
     if not guesses:
-        raise DataError(f"{path} holds no rows; expected one JSON object a line")
+        raise DataError(f"{path} holds no rows" + ("; expected one JSON object a line" if has_lines(path.name) else ""))
     return next((guess for guess in guesses if guess is not None), "conversations")
 
 

@@ -22,7 +22,7 @@ from halo_forge.core.events import EventLog
 from halo_forge.core.types import Record
 from halo_forge.data.curate.chunks import Chunk, decode_lines, in_order, processes_for, read_chunks
 from halo_forge.data.curate.grams import Hashes, words_of
-from halo_forge.data.curate.rewriting import Telling, count_lines, rewriting
+from halo_forge.data.curate.rewriting import Telling, count_rows, rewriting
 from halo_forge.data.curate.texts import row_text
 from halo_forge.data.fields import known_keys
 from halo_forge.data.jsonl import JsonObject, located
@@ -65,7 +65,7 @@ def split_file(path: Path, config: SplitConfig, events: EventLog) -> SplitSummar
         DataError: a line is no row, has nothing to be grouped by, or there are fewer groups than parts.
         ConfigError, EnvironmentFault: a part cannot be written.
     """
-    total = count_lines(path)
+    total = count_rows(path)
     telling = Telling(events, "group", total)
     found = []
     processes = processes_for(path, config.processes)
@@ -84,9 +84,10 @@ def split_file(path: Path, config: SplitConfig, events: EventLog) -> SplitSummar
         row = 0
         telling = Telling(events, "write", total)
         for chunk in read_chunks(path):
-            for line in chunk.lines:
-                files[part_of[row]].append(line.content)
-                row += 1
+            parts_of = part_of[row : row + len(chunk.lines)]
+            for number, file in enumerate(files):
+                file.append_all([chunk.lines[place] for place in np.flatnonzero(parts_of == number).tolist()])
+            row += len(chunk.lines)
             telling.add(len(chunk.lines))
         telling.finish()
     edges = np.concatenate([[0], bounds, [len(groups)]])
@@ -138,11 +139,11 @@ def _set_up(path: Path, by: str, seed: int) -> None:
 
 def _ranks(chunk: Chunk) -> Hashes:
     hashes = []
-    for line, values in zip(chunk.lines, decode_lines(_Job.path, chunk), strict=True):
+    for number, values in zip(chunk.numbers, decode_lines(_Job.path, chunk), strict=True):
         try:
             key = group_key(values, _Job.by)
         except DataError as error:
-            raise located(_Job.path, line.number, error) from error
+            raise located(_Job.path, number, error) from error
         digest = blake2b(f"{_Job.seed}\0{key}".encode("utf-8", "replace"), digest_size=8).digest()
         hashes.append(int.from_bytes(digest, "big"))
     return np.array(hashes, np.uint64)

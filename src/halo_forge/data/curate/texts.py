@@ -13,6 +13,11 @@ from halo_forge.data.jsonl import JsonObject
 ASKED = ("prompt", "question", "query", "problem", "instruction", "input", "text", "description")
 ANSWERED = ("completion", "response", "answer", "output", "solution", "code", "canonical_solution")
 
+# Every byte but the blanks of ASCII other than the space and the line break.
+NO_BLANK = bytes(byte for byte in range(256) if byte not in b"\t\r\x0b\x0c\x1c\x1d\x1e\x1f")
+# As `str.split` has it: bytes between words become a space, all others a letter.
+WORD_OR_SPACE = bytes(0x20 if chr(byte).isspace() else 0x61 for byte in range(128)) + bytes(128)
+
 
 class RowText(NamedTuple):
     """What a row says.
@@ -56,7 +61,16 @@ def normalised(text: str) -> str:
     """
     if not text.isascii():
         text = unicodedata.normalize("NFC", text)
+    elif " \n" not in text and not text.encode().translate(None, NO_BLANK):
+        return text.strip()
     return "\n".join(line.rstrip() for line in text.strip().splitlines())
+
+
+def count_words(text: str) -> int:
+    """Count the words of a text between blanks, as `len(text.split())` does, without making them."""
+    if not text.isascii():
+        return len(text.split())
+    return (b" " + text.encode().translate(WORD_OR_SPACE)).count(b" a")
 
 
 def _turns(listed: list[JsonValue], completion: JsonValue, beside: str) -> RowText:
@@ -64,17 +78,20 @@ def _turns(listed: list[JsonValue], completion: JsonValue, beside: str) -> RowTe
     rest: list[str] = []
     shown: list[str] = []
     around = [beside] if beside else []
-    answered = False
-    for turn in [*listed, *_as_turns(completion)]:
+    texts = asked
+    for turn in (*listed, *_as_turns(completion)) if completion is not None else listed:
         if not isinstance(turn, dict):
             continue
-        role, text = turn.get("role"), _content(turn.get("content"), shown)
-        calls = turn.get("tool_calls")
-        answered = answered or role == "assistant"
-        (around if role == "system" else rest if answered else asked).append(text)
+        role, content, calls = turn.get("role"), turn.get("content"), turn.get("tool_calls")
+        text = content if isinstance(content, str) else _content(content, shown)
+        if role == "assistant":
+            texts = rest
+        (around if role == "system" else texts).append(text)
         if calls:
             rest.append(json.dumps(calls, sort_keys=True))
-    return RowText("\n".join(asked), "\n".join(rest), "\n".join([*around, *shown]), bool(shown))
+    if shown:
+        around += shown
+    return RowText("\n".join(asked), "\n".join(rest), "\n".join(around), bool(shown))
 
 
 def _as_turns(completion: JsonValue) -> list[JsonValue]:
@@ -84,9 +101,7 @@ def _as_turns(completion: JsonValue) -> list[JsonValue]:
 
 
 def _content(content: JsonValue, shown: list[str]) -> str:
-    """Text of a message; its media are added to `shown`."""
-    if isinstance(content, str):
-        return content
+    """Text of a message in parts; its media are added to `shown`."""
     texts: list[str] = []
     for part in content if isinstance(content, list) else []:
         if isinstance(part, dict) and isinstance(text := part.get("text"), str):

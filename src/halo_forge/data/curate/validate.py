@@ -3,22 +3,33 @@
 from __future__ import annotations
 
 import json
-from array import array
 from collections import Counter
-from collections.abc import Iterator
-from hashlib import blake2b
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from halo_forge.config.curate import ValidateConfig
 from halo_forge.core.events import EventLog
 from halo_forge.core.types import Record
-from halo_forge.data.curate.chunks import Chunk, RawLine, in_order, processes_for, read_chunks
-from halo_forge.data.curate.rewriting import Rewriting, Telling, count_lines, rewriting
-from halo_forge.data.curate.row_check import DUPLICATE, TOO_LONG_LINE, Checked, RowCheck, kind_of
+from halo_forge.data.curate.chunks import Chunk, in_order, processes_for, read_chunks
+from halo_forge.data.curate.rewriting import Rewriting, Telling, count_rows, rewriting
+from halo_forge.data.curate.row_check import (
+    DIGEST_BYTES,
+    DUPLICATE,
+    ID_USED,
+    TOO_LONG_LINE,
+    Checked,
+    CheckedChunk,
+    RowCheck,
+    Shape,
+    check_chunk,
+    kind_of,
+)
+from halo_forge.data.fields import id_field
 from halo_forge.data.hygiene import Cleaned, clean_line
+from halo_forge.data.jsonl import parse_object
 
 LINES_SHOWN = 10
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
@@ -101,7 +112,7 @@ def validate_file(path: Path, config: ValidateConfig, events: EventLog) -> Valid
         ModelError: the model's tokenizer cannot be used.
         ConfigError, EnvironmentFault: the copy cannot be written.
     """
-    total = count_lines(path)
+    total = count_rows(path)
     kind = kind_of(path) if config.kind == "auto" else config.kind
     tally = _Tally(config)
     telling = Telling(events, "validate", total)
@@ -112,12 +123,11 @@ def validate_file(path: Path, config: ValidateConfig, events: EventLog) -> Valid
             telling.add(len(chunk.lines))
     else:
         changes = config.fix.with_name(config.fix.name + ".changes.jsonl")
-        with rewriting(config.fix, path) as copy, rewriting(changes, path) as listed:
+        with rewriting(config.fix, path) as copy, rewriting(changes) as listed:
             for chunk, found in chunks:
                 for number, length in chunk.passed_over:
                     _list_left_out(listed, number, TOO_LONG_LINE, f"the line has {length:,} bytes")
-                for line, checked in tally.take(chunk, found):
-                    _rewrite(line, checked, copy, listed)
+                _rewrite(chunk, tally.take(chunk, found), copy, listed)
                 telling.add(len(chunk.lines))
     telling.finish()
     return tally.result(path, kind)
@@ -127,21 +137,27 @@ def _set_up(kind: Literal["conversations", "prompts"], config: ValidateConfig) -
     _Job.check = RowCheck(kind, config)
 
 
-def _check(chunk: Chunk) -> list[Checked]:
-    return [_Job.check(line.number, line.content) for line in chunk.lines]
+def _check(chunk: Chunk) -> CheckedChunk:
+    return check_chunk(_Job.check, chunk)
 
 
-def _rewrite(line: RawLine, checked: Checked, copy: Rewriting, listed: Rewriting) -> None:
-    """Copy a row, mended if need be, and list what happened to it."""
-    if checked.left_out is not None:
-        _list_left_out(listed, line.number, checked.left_out, checked.detail)
-    elif checked.mended:
-        row = clean_line(line.number, line.content)
+def _rewrite(chunk: Chunk, singled_out: dict[int, Checked], copy: Rewriting, listed: Rewriting) -> None:
+    """Copy the rows of a chunk, mended if need be, and list what happened to them."""
+    copied = 0
+    for place, checked in sorted(singled_out.items()):
+        if checked.left_out is None and not checked.mended:
+            continue
+        number = chunk.numbers[place]
+        copy.append_all(chunk.lines[copied:place])
+        copied = place + 1
+        if checked.left_out is not None:
+            _list_left_out(listed, number, checked.left_out, checked.detail)
+            continue
+        row = clean_line(number, chunk.lines[place])
         assert isinstance(row, Cleaned), "a row that was mended can be cleaned"
         copy.append(json.dumps(row.values, ensure_ascii=False).encode())
-        listed.append(json.dumps({"line": line.number, "change": "mended", "reason": list(checked.mended)}).encode())
-    else:
-        copy.append(line.content)
+        listed.append(json.dumps({"line": number, "change": "mended", "reason": list(checked.mended)}).encode())
+    copy.append_all(chunk.lines[copied:])
 
 
 def _list_left_out(listed: Rewriting, number: int, reason: str, detail: str) -> None:
@@ -167,22 +183,31 @@ class _Tally:
         self._counts: Counter[str] = Counter()
         self._seen: dict[str, _Seen] = {}
         self._notes: Counter[str] = Counter()
-        self._roles: Counter[str] = Counter()
-        self._programming: Counter[str] = Counter()
-        self._scripts: Counter[str] = Counter()
-        self._lengths: dict[str, array[int]] = {}
+        self._shapes: Counter[Shape] = Counter()
+        self._lengths: dict[str, list[NDArray[np.int32]]] = {}
         self._previews: list[Preview] = []
         self._rows = self._usable = 0
 
-    def take(self, chunk: Chunk, found: list[Checked]) -> Iterator[tuple[RawLine, Checked]]:
-        """Count a chunk, and return its rows with what becomes of each; duplicates are known only here."""
+    def take(self, chunk: Chunk, found: CheckedChunk) -> dict[int, Checked]:
+        """Count a chunk, and return the rows that are not as the others; duplicates are known only here."""
         for number, length in chunk.passed_over:
             self._rows += 1
             self._find(TOO_LONG_LINE, number, f"the line has {length:,} bytes", mended=False)
-        rows = [self._again(checked) for checked in found]
-        for line, checked in zip(chunk.lines, rows, strict=True):
-            self._count(line.number, checked)
-        return zip(chunk.lines, rows, strict=True)
+        self._rows += len(chunk.lines)
+        shape = np.frombuffer(found.columns["shape"], np.int64).copy()
+        singled_out = found.singled_out | self._again(chunk, found, shape)
+        for place, checked in sorted(singled_out.items()):
+            self._single(chunk.numbers[place], checked)
+        usable = shape >= 0
+        self._usable += int(usable.sum())
+        turns = np.array([len(one.roles) for one in found.shapes], np.int32)
+        for one, times in zip(found.shapes, np.bincount(shape[usable], minlength=len(turns)).tolist(), strict=True):
+            self._shapes[one] += times
+        for name, column in found.columns.items():
+            if name != "shape":
+                self._measure(name, np.frombuffer(column, np.int64)[usable])
+        self._measure("turns", turns[shape[usable]])
+        return singled_out
 
     def result(self, path: Path, kind: Literal["conversations", "prompts"]) -> Validation:
         """Put it all together."""
@@ -191,6 +216,14 @@ class _Tally:
             for reason, count in self._counts.most_common()
             for seen in [self._seen[reason]]
         ]
+        roles: Counter[str] = Counter()
+        programming: Counter[str] = Counter()
+        scripts: Counter[str] = Counter()
+        for shape, rows in self._shapes.items():
+            scripts[shape.script] += rows
+            for counts, names in ((roles, shape.roles), (programming, shape.programming)):
+                for name in names:
+                    counts[name] += rows
         fix = self._config.fix
         return Validation(
             path=str(path),
@@ -199,48 +232,47 @@ class _Tally:
             usable=self._usable,
             findings=tuple(findings),
             notes=dict(self._notes.most_common()),
-            roles=dict(self._roles.most_common()),
-            programming=dict(self._programming.most_common()),
-            scripts=dict(self._scripts.most_common()),
-            lengths={name: _quantiles(values) for name, values in self._lengths.items()},
+            roles=_ranked(roles),
+            programming=_ranked(programming),
+            scripts=_ranked(scripts),
+            lengths={name: _quantiles(parts) for name, parts in self._lengths.items() if any(map(len, parts))},
             previews=tuple(self._previews),
             fixed=str(fix) if fix else None,
             changes=f"{fix}.changes.jsonl" if fix else None,
         )
 
-    def _again(self, checked: Checked) -> Checked:
-        """Leave out a row that is there already."""
-        if checked.left_out is not None:
-            return checked
-        if checked.digest in self._digests:
-            return checked._replace(left_out=DUPLICATE, detail="an equal row comes before it")
-        self._digests.add(checked.digest)
-        if checked.id is not None:
-            key = blake2b(checked.id.encode("utf-8", "replace"), digest_size=8).digest()
-            if key in self._ids:
-                return checked._replace(left_out="id used before", detail=f"id {checked.id!r}")
-            self._ids.add(key)
-        return checked
+    def _again(self, chunk: Chunk, found: CheckedChunk, shape: NDArray[np.int64]) -> dict[int, Checked]:
+        """Find rows that are there already; their shape becomes -1."""
+        again = {}
+        digests, ids = found.digests, found.ids
+        for place in np.flatnonzero(shape >= 0).tolist():
+            digest = digests[place * DIGEST_BYTES : (place + 1) * DIGEST_BYTES]
+            key = ids[place] if ids else None
+            if digest in self._digests:
+                reason, detail = DUPLICATE, "an equal row comes before it"
+            elif key is not None and key in self._ids:
+                reason, detail = ID_USED, f"id {id_field(parse_object(chunk.lines[place], lenient=True))!r}"
+            else:
+                self._ids.update(() if key is None else (key,))
+                self._digests.add(digest)
+                continue
+            self._digests.add(digest)
+            again[place] = found.singled_out.get(place, Checked())._replace(left_out=reason, detail=detail)
+            shape[place] = -1
+        return again
 
-    def _count(self, number: int, checked: Checked) -> None:
-        self._rows += 1
+    def _single(self, number: int, checked: Checked) -> None:
+        """Count what a row has of its own."""
         for reason in checked.mended:
             self._find(reason, number, "", mended=True)
         self._notes.update(checked.noted)
         if checked.left_out is not None:
             self._find(checked.left_out, number, checked.detail, mended=False)
-            return
-        self._usable += 1
-        self._roles.update(checked.roles)
-        self._programming.update(checked.programming)
-        self._scripts[checked.script] += 1
-        lengths = {"characters": checked.characters, "words": checked.words, "turns": len(checked.roles)}
-        if checked.tokens is not None:
-            lengths["tokens"] = checked.tokens
-        for name, length in lengths.items():
-            self._lengths.setdefault(name, array("q")).append(length)
-        if len(self._previews) < self._config.preview:
+        elif checked.turns and len(self._previews) < self._config.preview:
             self._previews.append(Preview(line=number, turns=checked.turns, rendered=checked.rendered))
+
+    def _measure(self, name: str, lengths: NDArray[np.integer[Any]]) -> None:
+        self._lengths.setdefault(name, []).append(lengths.astype(np.int32))
 
     def _find(self, reason: str, number: int, detail: str, *, mended: bool) -> None:
         seen = self._seen.setdefault(reason, _Seen([], detail, mended))
@@ -249,6 +281,11 @@ class _Tally:
         self._counts[reason] += 1
 
 
-def _quantiles(values: array[int]) -> dict[str, float]:
-    found = np.quantile(np.frombuffer(values, np.int64), QUANTILES)
+def _ranked(counts: Counter[str]) -> dict[str, int]:
+    """The most frequent first; none that never came."""
+    return {name: count for name, count in counts.most_common() if count}
+
+
+def _quantiles(parts: list[NDArray[np.int32]]) -> dict[str, float]:
+    found = np.quantile(np.concatenate(parts), QUANTILES)
     return {f"p{100 * q:g}": float(value) for q, value in zip(QUANTILES, found.tolist(), strict=True)}
