@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -35,10 +34,6 @@ class CopiedPrompts:
             mask = padding_mask(lengths, self._filled, steps).repeat_interleave(samples, dim=0).to(self.logits.device)
             takes = takes_expanded_mask(inner, self._cache)
             self._mask = _expanded(mask, self._cache.layers[0].keys.dtype) if takes else mask
-
-    def decoding(self) -> AbstractContextManager[None]:
-        """Nothing has to be prepared."""
-        return nullcontext()
 
     def step(self, tokens: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
         """See `decoding.Batch`."""

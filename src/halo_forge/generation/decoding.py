@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol
 
 import torch
@@ -19,9 +18,6 @@ class Batch(Protocol):
 
     logits: torch.Tensor
     """(R, V) after the prompts."""
-
-    def decoding(self) -> AbstractContextManager[None]:
-        """Everything below happens inside."""
 
     def step(self, tokens: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
         """Read a token (R,) at its position (R,) in each row; return the logits (R, V) of the next."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -37,10 +36,6 @@ class HeardPrompts:
         self._cache = EncoderDecoderCache(own, cache.cross_attention_cache)
         # What was heard is in the cache; the model only asks that there be something.
         self._heard = BaseModelOutput(last_hidden_state=heard[:1, :1])
-
-    def decoding(self) -> AbstractContextManager[None]:
-        """Nothing has to be prepared."""
-        return nullcontext()
 
     def step(self, tokens: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
         """See `decoding.Batch`."""

@@ -36,10 +36,7 @@ class MediaGenerator(TransformersGenerator):
         batch = HeardPrompts(self._inner, self._encode(media, encoded), torch.tensor(encoded), sampling.n)
         lengths = torch.tensor([len(ids) for ids in encoded])
         positions, room = (each.repeat_interleave(sampling.n) for each in (lengths, torch.tensor(rooms)))
-        with batch.decoding():
-            return decode(
-                batch, positions, room, self._policy.chat.stop_ids, self._policy.context_length, sampling, seed
-            )
+        return decode(batch, positions, room, self._policy.chat.stop_ids, self._policy.context_length, sampling, seed)
 
     def _encode(self, media: Sequence[Sequence[MediaPart]], encoded: list[list[int]]) -> torch.Tensor:
         """What the encoder makes of the prompts (P, S, D), a few at a time."""

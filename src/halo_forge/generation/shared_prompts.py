@@ -1,4 +1,4 @@
-"""Attention that reads a prompt's keys and values once for all of its samples.
+"""A batch that decodes with each prompt's keys and values read once for all of its samples.
 
 They stay where the prompt was read, one copy a prompt instead of one a row, and the queries of a prompt's samples meet
 them in one product. Each row keeps keys and values of its own only for what it drew.
@@ -6,19 +6,13 @@ them in one product. Each row keeps keys and values of its own only for what it 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
-from transformers import AttentionInterface, DynamicCache
 
 from halo_forge.generation.key_values import LEAST_ROOM, Prefilled, RoomyLayer, beside, shareable
-
-NAME = "halo_forge_shared_prompts"
-# Models whose attention is the plain one: the new places go into the cache as they are, what comes back from it goes
-# to the attention function, and nothing but scale and mask touches the scores. Each has a test.
-MODEL_TYPES = frozenset({"llama", "mistral", "qwen2", "qwen3"})
+from halo_forge.generation.llama_step import LlamaStep, read_step
 
 
 class SharedLayer(RoomyLayer):
@@ -39,10 +33,6 @@ class SharedLayer(RoomyLayer):
             0,
         )
 
-    def get_seq_length(self) -> int:
-        """Places filled, the prompts' with them."""
-        return self.prompt_keys.shape[-2] + super().get_seq_length()
-
     def keep_prompts(self, kept: torch.Tensor) -> None:
         """Drop all prompts but these (P,) int64."""
         self.prompt_keys = self.prompt_keys.index_select(0, kept)
@@ -62,21 +52,17 @@ class Places(NamedTuple):
 
 
 class SharedPrompts:
-    """See `decoding.Batch`; only for what `serves` allows.
+    """See `decoding.Batch`.
 
     Args:
-        model: what is called.
-        inner: the model of `transformers` in it.
+        step: of the model that read the prompts.
         parts: the prompts, read.
         lengths: (P,) int64, tokens of each prompt.
         samples: rows of each prompt.
-        steps: most new tokens of any row; room for them is made as it is needed.
     """
 
-    def __init__(
-        self, model: Any, inner: Any, parts: Sequence[Prefilled], lengths: torch.Tensor, samples: int, steps: int
-    ) -> None:
-        self._model, self._config, self._cache = model, inner.config, parts[0].cache
+    def __init__(self, step: LlamaStep, parts: Sequence[Prefilled], lengths: torch.Tensor, samples: int) -> None:
+        self._step = step
         order = torch.tensor([prompt for part in parts for prompt in part.prompts]).argsort()
         self.logits = torch.cat([part.logits for part in parts])[order].repeat_interleave(samples, dim=0)
         rows = len(self.logits)
@@ -86,36 +72,21 @@ class SharedPrompts:
                 beside([part.cache.layers[layer].values for part in parts], order),
                 rows,
             )
-            for layer in range(len(self._cache.layers))
+            for layer in range(len(parts[0].cache.layers))
         ]
-        self._cache.layers = list(self._layers)
         self._heads = self._layers[0].prompt_keys.shape[1]
         self._prompts = torch.arange(len(order)).repeat_interleave(samples)
         self._places: Places | None = None
         self._mask = _padding(lengths, self.logits.dtype, self._heads)
 
-    @contextmanager
-    def decoding(self) -> Iterator[None]:
-        """Have the model attend so meanwhile."""
-        usual = self._config._attn_implementation
-        AttentionInterface.register(NAME, self._attend)
-        self._config._attn_implementation = NAME
-        try:
-            yield
-        finally:
-            self._config._attn_implementation = usual
-            del AttentionInterface._global_mapping[NAME]
-
     def step(self, tokens: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
         """See `decoding.Batch`."""
-        logits: torch.Tensor = self._model(
-            input_ids=tokens[:, None], position_ids=positions[:, None], past_key_values=self._cache, use_cache=True
-        ).logits
-        return logits[:, -1]
+        return self._step(tokens, positions, self._attend)
 
     def keep(self, kept: torch.Tensor) -> None:
         """See `decoding.Batch`."""
-        self._cache.reorder_cache(kept)
+        for layer in self._layers:
+            layer.reorder_cache(kept)
         alive, self._prompts, counts = torch.unique_consecutive(
             self._prompts[kept], return_inverse=True, return_counts=True
         )
@@ -130,37 +101,34 @@ class SharedPrompts:
         rows = torch.zeros(len(alive) * most, dtype=torch.int64).index_put((back,), torch.arange(len(kept)))
         self._places = None if len(rows) == len(kept) else Places(rows, back)
 
-    def _attend(
-        self,
-        module: Any,
-        query: torch.Tensor,
-        key: torch.Tensor,
-        value: torch.Tensor,
-        attention_mask: torch.Tensor | None,
-        scaling: float,
-        dropout: float = 0.0,
-        **kwargs: Any,
-    ) -> tuple[torch.Tensor, None]:
-        """What `transformers` calls: query (R, H, 1, D), keys and values as the layer's `update` gave them."""
-        layer = self._layers[module.layer_idx]
+    def _attend(self, index: int, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+        """See `llama_step.Attend`."""
+        layer = self._layers[index]
+        keys, values = layer.update(key[:, :, None], value[:, :, None])
         return attend(
-            query, key, value, layer.prompt_keys, layer.prompt_values, self._mask, self._places, scaling
-        ), None
+            query, keys, values, layer.prompt_keys, layer.prompt_values, self._mask, self._places, self._step.scaling
+        )
 
 
-def serves(inner: Any, cache: DynamicCache) -> bool:
-    """Whether a model of `transformers` can decode so, and gains by it.
+def share_prompts(
+    model: Any, parts: Sequence[Prefilled], lengths: torch.Tensor, samples: int, places: int
+) -> SharedPrompts | None:
+    """A batch that decodes so, where the model can and gains by it.
 
     On accelerators the fused kernels of `scaled_dot_product_attention` stay, and everywhere for types narrower than
     float32: they add up in float32.
+
+    Args:
+        model: that read the prompts.
+        parts, lengths, samples: see `SharedPrompts`.
+        places: positions that any row may come to.
     """
-    return (
-        inner.config.model_type in MODEL_TYPES
-        and inner.config._attn_implementation == "sdpa"
-        and shareable(cache)
-        and cache.layers[0].keys.device.type == "cpu"
-        and cache.layers[0].keys.dtype == torch.float32
-    )
+    cache = parts[0].cache
+    gains = all(weight.device.type == "cpu" and weight.dtype == torch.float32 for weight in model.parameters())
+    if not gains or not shareable(cache) or model.config._attn_implementation != "sdpa":
+        return None
+    step = read_step(model, places)
+    return None if step is None else SharedPrompts(step, parts, lengths, samples)
 
 
 def attend(
@@ -176,7 +144,7 @@ def attend(
     """Scaled dot-product attention (Vaswani et al. 2017) of one new token a row over its prompt and its own places.
 
     Args:
-        query: (R, H, 1, D); consecutive heads share a head of the keys.
+        query: (R, H, D); consecutive heads share a head of the keys.
         keys: (R, K, S, D), the rows' own.
         values: (R, K, S, E).
         prompt_keys: (P, K, L, D).
@@ -185,9 +153,9 @@ def attend(
         places: of the rows; None where every prompt has as many.
 
     Returns:
-        (R, 1, H, E).
+        (R, H * E).
     """
-    rows, heads, _, size = query.shape
+    rows, heads, size = query.shape
     prompts, shared, length, _ = prompt_keys.shape
     group = heads // shared
     own_query = query.reshape(rows * shared, group, size)
@@ -202,7 +170,7 @@ def attend(
     weights = torch.cat([scores, own], dim=-1).softmax(dim=-1)
     given = torch.bmm(_by_prompt(weights[..., :length], prompts, shared, places), prompt_values.flatten(0, 1))
     given = _by_row(given, prompts, shared, group, places)
-    return torch.baddbmm(given, weights[..., length:], values.flatten(0, 1)).view(rows, 1, heads, -1)
+    return torch.baddbmm(given, weights[..., length:], values.flatten(0, 1)).view(rows, -1)
 
 
 def _padding(lengths: torch.Tensor, dtype: torch.dtype, heads: int) -> torch.Tensor | None:

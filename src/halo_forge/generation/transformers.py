@@ -17,10 +17,10 @@ from transformers import DynamicCache
 from halo_forge.core.errors import DataError, ModelError
 from halo_forge.core.types import Completion, Prompt, Sampling
 from halo_forge.generation.copied_prompts import CopiedPrompts, padding_mask
-from halo_forge.generation.decoding import Drawn, decode
+from halo_forge.generation.decoding import Batch, Drawn, decode
 from halo_forge.generation.key_values import Prefilled, shareable
 from halo_forge.generation.merged import merged
-from halo_forge.generation.shared_prompts import SharedPrompts, serves
+from halo_forge.generation.shared_prompts import share_prompts
 from halo_forge.models.load import Policy
 
 PADDING_SHARE = 0.25
@@ -119,14 +119,14 @@ class TransformersGenerator:
         seed: int,
     ) -> Drawn:
         lengths = torch.tensor([len(ids) for ids in encoded])
-        kind = SharedPrompts if serves(self._inner, parts[0].cache) else CopiedPrompts
-        batch = kind(model, self._inner, parts, lengths, sampling.n, max(rooms))
+        context, most = self._policy.context_length, max(rooms)
+        places = int(lengths.max()) + most
+        places = places if context is None else min(places, context)
+        batch: Batch | None = share_prompts(model, parts, lengths, sampling.n, places)
+        batch = batch or CopiedPrompts(model, self._inner, parts, lengths, sampling.n, most)
         room = torch.tensor(rooms).repeat_interleave(sampling.n)
         positions = lengths.repeat_interleave(sampling.n)
-        with batch.decoding():
-            return decode(
-                batch, positions, room, self._policy.chat.stop_ids, self._policy.context_length, sampling, seed
-            )
+        return decode(batch, positions, room, self._policy.chat.stop_ids, context, sampling, seed)
 
     def _completions(self, prompts: Sequence[Prompt], drawn: Drawn, n: int, seed: int) -> list[Completion]:
         if not bool(drawn.logprobs.isfinite().all()):
