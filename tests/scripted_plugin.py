@@ -42,6 +42,8 @@ class Scripted:
     def __init__(self, config):
         self.config = config
         self.version = "changed" if config.mood == "change" and Path(config.log).exists() else "1"
+        if config.mood == "native":
+            self.version = os.environ.get("SCRIPTED_TOOLCHAIN", "1")
 
     def close(self):
         pass

@@ -130,7 +130,7 @@ def _measure(
     run: Run, config: BenchmarkRunConfig, prompts: Sequence[Prompt], model: ModelRef, checker: Checker
 ) -> BenchmarkSummary:
     begun = time.perf_counter()
-    generator = open_generator(model, config, config, run.context.run_id, run.events, run.stop)
+    generator = _open_generator(run, config, model)
     drawn = _collect(run, config, prompts, generator, checker, greedy=False)
     decoded = _collect(run, config, prompts, generator, checker, greedy=True) if config.greedy else None
     groups: dict[str, tuple[Metrics, Metrics | None]] = {}
@@ -158,6 +158,16 @@ def _measure(
     write_atomically(run.path / SUMMARY_FILE, summary.model_dump_json(indent=2) + "\n")
     run.events.emit(EventType.RESULT, **_headline(summary))
     return summary
+
+
+def _open_generator(run: Run, config: BenchmarkRunConfig, model: ModelRef) -> Generator:
+    if config.executor == "local" or config.generator == "server":
+        return open_generator(model, config, config, run.context.run_id, run.events, run.stop)
+    from halo_forge.rollout.ray_generator import open_ray_generator, start_weights
+
+    replicas = run.resources.enter_context(open_ray_generator(config.ray_address, config, start_weights(model)))
+    run.events.notice(f"{replicas.lanes} replicas of the model draw on Ray")
+    return replicas
 
 
 def _whole_set(config: BenchmarkRunConfig) -> list[Prompt]:

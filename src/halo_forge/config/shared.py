@@ -132,6 +132,18 @@ class JudgingOptions(CommandConfig):
         section=VERIFICATION,
         resumable=True,
     )
+    executor: Literal["local", "ray"] = option(
+        "local",
+        "Where programs are judged, and a model in memory draws: on this machine, or on every node of a Ray cluster.",
+        section=VERIFICATION,
+        resumable=True,
+    )
+    ray_address: str = option(
+        "auto",
+        "The Ray cluster: auto for the one that this machine is in, HOST:PORT, or local for one of this machine alone.",
+        section=VERIFICATION,
+        resumable=True,
+    )
     stall_timeout_s: float = option(
         600.0,
         "Seconds after which a verifier that gives no verdict on a program is killed; above its own limits.",

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import torch
 
 from halo_forge.core.errors import EnvironmentFault
+from halo_forge.core.protocols import Generator
 from halo_forge.core.types import Completion, Sampling
 from halo_forge.generation.connect import PROBE
 from halo_forge.generation.sampler import log_distribution
@@ -70,8 +71,8 @@ def confirm(generator: ServerGenerator, policy: Policy, samplings: Sequence[Samp
     )
 
 
-def measure_gap(generator: ServerGenerator, policy: Policy, sampling: Sampling) -> Gap:
-    """Have the server answer a fixed prompt as the run draws, and read the same tokens with the local model."""
+def measure_gap(generator: Generator, policy: Policy, sampling: Sampling) -> Gap:
+    """Have a generator answer a fixed prompt as the run draws, and read the same tokens with the local model."""
     asked = sampling.model_copy(update={"n": PROBES, "max_new_tokens": min(PROBE_TOKENS, sampling.max_new_tokens)})
     completions = generator.generate([PROBE], asked, PROBE_SEED)
     theirs = torch.tensor([value for completion in completions for value in completion.logprobs])

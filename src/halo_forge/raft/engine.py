@@ -174,11 +174,15 @@ def check_run_memory(start: ModelRef, config: RaftTrainConfig) -> Fit | None:
 
 
 def open_engine(ref: ModelRef, config: RaftTrainConfig, run: Run) -> Engine:
-    """Load the policy, and find the servers if they are to draw."""
+    """Load the policy, and find the servers or the nodes if they are to draw."""
     if config.generator == "server":
         from halo_forge.raft.server_engine import open_server_engine
 
         return open_server_engine(ref, config, run)
+    if config.executor == "ray":
+        from halo_forge.raft.ray_engine import open_ray_engine
+
+        return open_ray_engine(ref, config, run)
     start = load_start(ref, config, run.events)
     return LocalEngine(start.policy, config, run.events, run.stop, reference=start.reference, replay=start.replay)
 

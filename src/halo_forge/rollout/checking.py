@@ -199,18 +199,27 @@ def _settled(verdict: Verdict) -> Future[Verdict]:
 
 @contextmanager
 def open_checker(options: VerifierOptions) -> Iterator[Checker]:
-    """Build the verifier in its process, and end both at the end.
+    """Build the verifier in its process, here or on each node of a Ray cluster, and end both at the end.
 
     Raises:
         ConfigError: unknown verifier or option.
         EnvironmentFault: no sandbox, a missing toolchain, or a verifier that does not start.
     """
+    if options.executor == "ray":
+        from halo_forge.rollout.ray_verifier import open_ray_verifier
+
+        with open_ray_verifier(options) as judging, closing(_cached(judging, options)) as checker:
+            yield checker
+        return
     order = Order(
         verifier=options.verifier,
         options=options.verifier_options,
         sandbox=options.sandbox,
         workers=options.workers or os.cpu_count() or 1,
     )
-    cache = VerdictCache(cache_file()) if options.cache else None
-    with closing(Checker(HostedVerifier(order, options.stall_timeout_s), cache)) as checker:
+    with closing(_cached(HostedVerifier(order, options.stall_timeout_s), options)) as checker:
         yield checker
+
+
+def _cached(judging: Judging, options: VerifierOptions) -> Checker:
+    return Checker(judging, VerdictCache(cache_file()) if options.cache else None)

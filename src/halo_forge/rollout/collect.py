@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -16,6 +18,7 @@ from halo_forge.core.seeds import derive
 from halo_forge.core.stop import StopRequest
 from halo_forge.core.types import Completion, Prompt, Rollout, Sampling, Verdict
 from halo_forge.rollout.checking import Checker, Reuse
+from halo_forge.rollout.drawing import Replicated, draw_in_order, lanes_of
 from halo_forge.rollout.faults import FaultCount
 from halo_forge.rollout.rollout_file import RolloutFile
 from halo_forge.rollout.sketch import Sketch
@@ -161,22 +164,28 @@ def collect(
     ledger = _Ledger(plan, events, file, list(chain.from_iterable(done)))
     ledger.open(total=len(prompts) * plan.sampling.n)
     started, before = time.perf_counter(), checker.reuse
-    with ThreadPoolExecutor(1, thread_name_prefix="verify") as background:
-        waiting: _Chunk | None = None
-        for number in range(len(done), len(chunks)):
-            if stop.requested:
-                break
-            begun = time.perf_counter()
-            drawn = generator.generate(chunks[number], plan.sampling, derive(plan.seed, number))
-            completions = [c.model_copy(update={"policy": plan.policy}) for c in drawn]
-            ledger.drew(completions, time.perf_counter() - begun)
-            if waiting is not None:
-                ledger.store(waiting)
-                _tell(checker, events)
-            waiting = _Chunk(number, completions, background.submit(_judge, checker, chunks[number], completions))
-        if waiting is not None:
-            ledger.store(waiting, last=waiting.number == len(chunks) - 1)
-    _tell(checker, events)
+    lanes = lanes_of(generator)
+
+    def draw(number: int) -> list[Completion]:
+        return generator.generate(chunks[number], plan.sampling, derive(plan.seed, number))
+
+    numbers = range(len(done), len(chunks))
+    with (
+        ThreadPoolExecutor(lanes, thread_name_prefix="verify") as background,
+        closing(draw_in_order(draw, numbers, lanes, lambda: stop.requested)) as drawn,
+    ):
+        waiting: deque[_Chunk] = deque()
+        for chunk in drawn:
+            completions = [c.model_copy(update={"policy": plan.policy}) for c in chunk.completions]
+            ledger.drew(completions, chunk.seconds)
+            while len(waiting) >= lanes:
+                ledger.store(waiting.popleft())
+                _tell(generator, checker, events)
+            verdicts = background.submit(_judge, checker, chunks[chunk.number], completions)
+            waiting.append(_Chunk(chunk.number, completions, verdicts))
+        for left in waiting:
+            ledger.store(left, last=left.number == len(chunks) - 1)
+    _tell(generator, checker, events)
     ledger.timing.wall_s = time.perf_counter() - started
     ledger.timing.reuse = checker.reuse.since(before)
     stop.check()
@@ -193,6 +202,7 @@ def _judge(
     return verdicts, time.perf_counter() - begun
 
 
-def _tell(checker: Checker, events: EventLog) -> None:
-    for notice in checker.take_notices():
+def _tell(generator: Generator, checker: Checker, events: EventLog) -> None:
+    drawing = generator.take_notices() if isinstance(generator, Replicated) else []
+    for notice in [*drawing, *checker.take_notices()]:
         events.notice(notice)

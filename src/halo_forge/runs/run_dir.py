@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -66,12 +66,17 @@ def plan_file(folder: Path, cycle: int) -> Path:
 
 @dataclass
 class Run:
-    """An open run folder."""
+    """An open run folder.
+
+    Args:
+        resources: what is to be closed when the run ends.
+    """
 
     path: Path
     context: LaunchContext
     events: EventLog
     stop: StopRequest = field(default_factory=StopRequest)
+    resources: ExitStack = field(default_factory=ExitStack)
 
     def rollouts(self, name: str) -> Path:
         """File of rollouts, such as `rollouts("cycle_1")`."""
@@ -213,7 +218,7 @@ def open_run(
                     f"the verifier is not the one the run began with, so earlier and later verdicts may differ: it was "
                     f"{context.verifier_version}, and is {judge.verifier_version}"
                 )
-            with stop_on_signals(run.stop):
+            with stop_on_signals(run.stop), run.resources:
                 yield from _until_exit(run)
 
 
