@@ -24,6 +24,7 @@ COMMANDS = (
     Deferred("agentic", "halo_forge.cli.domains:agentic", "Tool calling: SFT, RAFT and benchmark on calls."),
     Deferred("verify", "halo_forge.cli.verify:verify", "Verdicts on completions in a file, or on one program."),
     Deferred("serve", "halo_forge.cli.serve:serve", "The command that starts a server for --generator server."),
+    Deferred("plan", "halo_forge.cli.plan:plan", "What a run will take, by phase, and where more nodes stop helping."),
     Deferred("runs", "halo_forge.cli.runs:runs", "What ran and what runs: list, logs, stop, resume, rerun, clean up."),
     Deferred("ui", "halo_forge.cli.ui:ui", "The web page: launch, watch, compare, rerun."),
     Deferred("demo", "halo_forge.cli.demo:demo", "The whole loop on a tiny model, on this machine, in minutes."),

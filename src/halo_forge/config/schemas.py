@@ -8,6 +8,7 @@ from halo_forge.config.demo import DemoConfig
 from halo_forge.config.domains import DOMAINS
 from halo_forge.config.generate import GenerateConfig
 from halo_forge.config.options import CommandConfig
+from halo_forge.config.plan import PlanConfig
 from halo_forge.config.prepare import PrepareConfig
 from halo_forge.config.raft import RaftTrainConfig
 from halo_forge.config.serve import ServeConfig
@@ -27,6 +28,7 @@ SCHEMAS: dict[str, type[CommandConfig]] = {
     "benchmark full": BenchmarkFullConfig,
     "verify": VerifyConfig,
     "serve": ServeConfig,
+    "plan": PlanConfig,
     "data generate": GenerateConfig,
     "demo": DemoConfig,
     **{f"{domain.name} {command}": schema for domain in DOMAINS for command, schema in domain.schemas.items()},
