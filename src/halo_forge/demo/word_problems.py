@@ -153,7 +153,7 @@ def _prompt(id: str, problem: Problem, group: str) -> dict[str, object]:
 def prepare(data: Path, base: Path, seed: int) -> None:
     """Write the corpus and the model."""
     texts = write_word_problems(data, seed)
-    build_nano_model(base, texts, seed, NanoShape(vocabulary=400, hidden=128, mlp=384))
+    build_nano_model(base, texts, seed, NanoShape(vocabulary=400, hidden=128, mlp=384, spread=0.06))
 
 
 SAMPLING: Settings = {"max_new_tokens": 64, "generation_batch": 256}
@@ -163,9 +163,9 @@ REASONING = Recipe(
     prepare=prepare,
     sft={
         "tuning": "full",
-        "learning_rate": 4e-3,
+        "learning_rate": 1.2e-3,
         "batch_size": 16,
-        "max_steps": 1500,
+        "max_steps": 2000,
         "schedule": "cosine",
         "warmup_ratio": 0.05,
     },
