@@ -99,7 +99,7 @@ def halo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("domain", ["reasoning", "agentic"])
+@pytest.mark.parametrize("domain", ["reasoning", "vlm", "agentic"])
 def test_a_whole_course_where_each_output_is_the_next_model(domain: Any, halo: Command, tmp_path: Path) -> None:
     RECIPES[domain].prepare(tmp_path / "data", tmp_path / "base", 0)
     tiny = ["--tuning", "full", "--threads", "1"]

@@ -83,10 +83,13 @@ REASONING = Domain(
         greedy=True,
     ),
 )
+MOST_PIXELS = 1280 * 28 * 28  # 1,280 tokens of an image in the Qwen2-VL family, so that rows fit
 VLM = Domain(
     name="vlm",
     help="Images: short answers to questions about them.",
-    sft=with_defaults(SftTrainConfig, "VlmSft", "Learn from conversations about images, such as llava."),
+    sft=with_defaults(
+        SftTrainConfig, "VlmSft", "Learn from conversations about images, such as llava.", max_pixels=MOST_PIXELS
+    ),
     train=with_defaults(
         RaftTrainConfig,
         "VlmTrain",
@@ -95,6 +98,7 @@ VLM = Domain(
         reward_threshold=1.0,
         keep_fraction=1.0,
         max_new_tokens=64,
+        max_pixels=MOST_PIXELS,
     ),
     benchmark=with_defaults(
         BenchmarkRunConfig,

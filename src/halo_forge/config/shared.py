@@ -24,6 +24,12 @@ class LoadingOptions(CommandConfig):
         "auto", "Type of the weights in memory; auto takes bfloat16 where the hardware computes it well.", section=MODEL
     )
     device: str = option("auto", "Where the model runs: auto, cpu, cuda, cuda:1 or mps.", section=MODEL)
+    max_pixels: int | None = option(
+        None,
+        "Pixels of an image at most, for a model that sees; a larger one is scaled down. By default the model's own.",
+        section=MODEL,
+        ge=784,
+    )
     chat_template: str | None = option(
         None, "Jinja file, or the word chatml, for a model that brings no chat template.", section=MODEL
     )

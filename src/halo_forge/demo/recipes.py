@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from halo_forge.config.demo import DemoDomain
 from halo_forge.demo.code import CODE
+from halo_forge.demo.image_questions import VLM
 from halo_forge.demo.recipe import Recipe
 from halo_forge.demo.tool_calls import AGENTIC
 from halo_forge.demo.word_problems import REASONING
 
-RECIPES: dict[DemoDomain, Recipe] = {recipe.domain: recipe for recipe in (CODE, REASONING, AGENTIC)}
+RECIPES: dict[DemoDomain, Recipe] = {recipe.domain: recipe for recipe in (CODE, REASONING, VLM, AGENTIC)}

@@ -77,9 +77,13 @@ def open_generator(
 def local_generator(policy: Policy) -> Generator:
     """The generator of a model in this process."""
     if policy.media is not None:
-        from halo_forge.generation.media import MediaGenerator
+        if policy.inner.config.is_encoder_decoder:
+            from halo_forge.generation.media import MediaGenerator
 
-        return MediaGenerator(policy)
+            return MediaGenerator(policy)
+        from halo_forge.generation.seen_prompts import SeeingGenerator
+
+        return SeeingGenerator(policy)
     from halo_forge.generation.transformers import TransformersGenerator
 
     return TransformersGenerator(policy)

@@ -60,6 +60,14 @@ class ChatFormat:
         pad = tokenizer.pad_token_id
         self.pad_id: int = pad if pad is not None else min(self.stop_ids, default=0)
 
+    def turns(self, messages: Sequence[Message]) -> list[dict[str, Any]]:
+        """Write messages as the chat template takes them.
+
+        Raises:
+            DataError: a message holds what this model does not take.
+        """
+        return write_turns(messages)
+
     def prompt_ids(self, messages: Sequence[Message], tools: Tools = ()) -> list[int]:
         """Ids of a conversation up to where the assistant answers; see `tool_format` for how tools are shown."""
         return self._render(messages, tools, add_generation_prompt=True)
@@ -136,7 +144,7 @@ class ChatFormat:
 
     def _find_turn_tokens(self) -> tuple[int | None, frozenset[int]]:
         """Find the token that ends the assistant's turn, and those around a user's turn with that one."""
-        probe = _turns([Message(role="user", content="a"), Message(role="assistant", content="b")])
+        probe = write_turns([Message(role="user", content="a"), Message(role="assistant", content="b")])
         question, prompt, whole = (
             self.tokenizer.encode(self._write(turns, None, add_generation_prompt=asks), add_special_tokens=False)
             for turns, asks in ((probe[:1], False), (probe[:1], True), (probe, False))
@@ -157,10 +165,10 @@ class ChatFormat:
     def _guarded(self, messages: Sequence[Message], tools: Tools) -> tuple[list[dict[str, Any]], list[Any] | None, str]:
         """Turns and tools as the template takes them, and the marks around control tokens in their texts."""
         if not self.tools_natively:
-            turns, marks = self._controls.guard(_turns(written_out(messages, tools)))
+            turns, marks = self._controls.guard(self.turns(written_out(messages, tools)))
             return turns, None, marks
         # Tools are guarded as what a tool says is: whoever wrote the row named and described them.
-        (*turns, said), marks = self._controls.guard([*_turns(messages), {"role": "tool", "tools": list(tools)}])
+        (*turns, said), marks = self._controls.guard([*self.turns(messages), {"role": "tool", "tools": list(tools)}])
         return turns, said["tools"] or None, marks
 
     def _write(self, turns: list[dict[str, Any]], tools: list[Any] | None, *, add_generation_prompt: bool) -> str:
@@ -170,7 +178,7 @@ class ChatFormat:
         return text
 
 
-def _turns(messages: Sequence[Message]) -> list[dict[str, Any]]:
+def write_turns(messages: Sequence[Message]) -> list[dict[str, Any]]:
     """Write messages as chat templates take them.
 
     Raises:

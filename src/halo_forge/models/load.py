@@ -264,13 +264,27 @@ def _with_adapter(model: Any, ref: ModelRef, tuning: TuningOptions | None, seed:
         r=tuning.lora_rank,
         lora_alpha=tuning.lora_alpha,
         lora_dropout=tuning.lora_dropout,
-        target_modules=targets[0] if targets == ["all-linear"] else targets,
+        target_modules=_adapted(model, targets),
         task_type=None if model.config.is_encoder_decoder else "CAUSAL_LM",
     )
     try:
         return get_peft_model(model, config), ()
     except ValueError as error:
         raise ConfigError(f"--lora-targets {','.join(targets)}: {_one_line(error)}") from error
+
+
+def _adapted(model: Any, targets: list[str]) -> str | list[str]:
+    """The modules that get an adapter, as PEFT takes them; all-linear leaves the eyes of a model that sees as they are.
+
+    A model that sees has as much to learn about a new kind of answer as any, and rarely about seeing.
+    """
+    if targets != ["all-linear"]:
+        return targets
+    if media_kind(model.config) != "vision":
+        return targets[0]
+    language = model.get_decoder()
+    names = {name.rpartition(".")[2] for name, part in language.named_modules() if isinstance(part, torch.nn.Linear)}
+    return rf".*\blanguage_model\..*\.({'|'.join(sorted(names))})"
 
 
 def context_length(config: Any) -> int | None:

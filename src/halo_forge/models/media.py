@@ -17,7 +17,6 @@ MOST_BYTES = 256 << 20
 SHORTEST_S, LONGEST_S = 0.01, 3600.0
 LOWEST_RATE, HIGHEST_RATE = 1_000, 768_000
 BLOCK_FRAMES = 1 << 18
-IMAGE_ENDINGS = {"PNG": "png", "JPEG": "jpg", "WEBP": "webp", "GIF": "gif", "BMP": "bmp", "TIFF": "tiff", "MPO": "jpg"}
 AUDIO_ENDINGS = {
     "FLAC": "flac",
     "WAV": "wav",
@@ -65,12 +64,9 @@ def inspect_media(kind: str, content: bytes) -> str:
 
 
 def _image(content: bytes) -> str:
-    from halo_forge.models.images import BadImage, decode_image
+    from halo_forge.models.images import ENDINGS, decode_image
 
-    try:
-        return IMAGE_ENDINGS[decode_image(content)[1]]
-    except BadImage as error:
-        raise BadMedia(str(error)) from error
+    return ENDINGS[str(decode_image(content).format)]
 
 
 def require_soundfile() -> None:

@@ -97,7 +97,7 @@ def build_nano_model(
     # AutoTokenizer reads any tokenizer beside a Qwen2 config as a Qwen2Tokenizer, with Qwen's own
     # pre-tokenizer: train with that one, or text would be split otherwise after loading than before.
     trained = Qwen2Tokenizer().train_new_from_iterator(
-        _with_roles(texts),
+        with_roles(texts),
         vocab_size=shape.vocabulary,
         new_special_tokens=[TURN_START, TURN_END],
         show_progress=False,
@@ -135,7 +135,7 @@ def build_nano_model(
     trained.save_pretrained(folder)
 
 
-def _with_roles(texts: list[str]) -> Iterator[str]:
+def with_roles(texts: list[str]) -> Iterator[str]:
     """Yield the texts, and the role names often enough that each becomes one token."""
     yield from texts
     for role in ROLES:

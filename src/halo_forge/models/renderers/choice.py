@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
-from transformers import AutoFeatureExtractor, AutoTokenizer
+from transformers import AutoFeatureExtractor, AutoImageProcessor, AutoTokenizer
+from transformers.utils import cached_file
 
 from halo_forge.config.shared import LoadingOptions
-from halo_forge.core.errors import ModelError
 from halo_forge.models.families import MediaKind
 from halo_forge.models.renderers.base import MediaFormat
 
@@ -29,7 +31,7 @@ def open_renderer(kind: MediaKind, source: str, config: Any, loading: LoadingOpt
     """
     if kind == "speech":
         return _speech(source, config, generation)
-    raise ModelError(f"'{source}' is a model that sees ({config.model_type}), and those are not supported yet")
+    return _vision(source, config, loading, generation)
 
 
 def _speech(source: str, config: Any, generation: Any) -> MediaFormat:
@@ -41,6 +43,33 @@ def _speech(source: str, config: Any, generation: Any) -> MediaFormat:
     several = getattr(generation, "is_multilingual", config.vocab_size >= SEVERAL_LANGUAGES)
     language = getattr(generation, "language", None) or "en"
     return SpeechFormat(tokenizer, extractor, language if several else None, stop_ids(generation))
+
+
+def _vision(source: str, config: Any, loading: LoadingOptions, generation: Any) -> MediaFormat:
+    from halo_forge.models.renderers.vision import VisionFormat
+
+    # The processor as a whole wants torchvision for its films; of the two parts that are needed neither does.
+    tokenizer = AutoTokenizer.from_pretrained(source)
+    images = AutoImageProcessor.from_pretrained(source, backend="pil")
+    if not tokenizer.chat_template:
+        tokenizer.chat_template = _template_beside(source)
+    return VisionFormat(
+        tokenizer,
+        images,
+        config.image_token_id,
+        loading.chat_template,
+        stop_ids(generation),
+        max_pixels=loading.max_pixels,
+    )
+
+
+def _template_beside(source: str) -> str | None:
+    """The chat template where processors kept it before transformers 5: in a file of its own."""
+    path = cached_file(source, "chat_template.json", _raise_exceptions_for_missing_entries=False)
+    if path is None:
+        return None
+    template: str = json.loads(Path(path).read_text(encoding="utf-8"))["chat_template"]
+    return template
 
 
 def stop_ids(generation: Any) -> list[int]:
