@@ -11,7 +11,7 @@ from halo_forge.core.plugins import VERIFIERS, find, verifier_config
 
 BUILTIN = {
     "auto", "chain", "clang", "custom", "gcc", "go", "humaneval", "math", "mbpp", "mingw", "msvc", "python", "rust",
-    "tools", "vqa",
+    "speech", "tools", "vqa",
 }  # fmt: skip
 NEEDED: dict[str, dict[str, object]] = {
     "chain": {"stages": [{"verifier": "python"}]},
@@ -94,5 +94,5 @@ def test_an_installed_package_adds_a_verifier(tmp_path: Path, monkeypatch: pytes
     (metadata / "entry_points.txt").write_text(f"[{VERIFIERS}]\nshell = shell_verifier:ShellConfig\n")
     monkeypatch.syspath_prepend(tmp_path)
     assert verifier_config("shell", {"timeout_s": 3}).model_dump() == {"timeout_s": 3}
-    with pytest.raises(ConfigError, match=r", rust, shell, tools"):
+    with pytest.raises(ConfigError, match=r", rust, shell, speech, tools"):
         verifier_config("nothing", {})

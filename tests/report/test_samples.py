@@ -1,9 +1,12 @@
+import base64
+import io
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
-from halo_forge.core.types import Rollout
+from halo_forge.core.types import MediaPart, Message, Prompt, Rollout, TextPart
 from halo_forge.report.samples import Pick, Picker, read_prompts, show
 from halo_forge.rollout.decision import Reason
 from halo_forge.rollout.rollout_file import RolloutFile
@@ -63,3 +66,19 @@ def test_unverifiable_sample_shows_its_fault_and_no_reward(make_rollouts: Make) 
 
 def test_only_the_prompts_asked_for_are_held(raft_run: Path) -> None:
     assert set(read_prompts(raft_run, {"sum-003", "absent"})) == {"sum-003"}
+
+
+def test_a_sample_shows_the_images_of_its_prompt(make_rollouts: Make, tmp_path: Path) -> None:
+    rollout = make_rollouts(1)[0]
+    Image.new("RGB", (2_000, 1_000), "red").save(tmp_path / "large.png")
+    Image.new("RGB", (8, 4), "blue").save(tmp_path / "small.png")
+    parts = [MediaPart(kind="image", path=str(tmp_path / name)) for name in ("large.png", "gone.png", "small.png")]
+    prompt = Prompt(id=rollout.prompt_id, messages=(Message(role="user", content=(*parts, TextPart(text="?"))),))
+    sample = show(Pick(rollout, ("Kept",)), {prompt.id: prompt}, "")
+    assert sample.prompt == (("user", "?"),)
+    sizes = []
+    for address in sample.images:
+        head, _, content = address.partition(",")
+        assert head == "data:image/jpeg;base64"
+        sizes.append(Image.open(io.BytesIO(base64.b64decode(content))).size)
+    assert sizes == [(480, 240), (160, 80)]

@@ -46,10 +46,7 @@ class SeeingGenerator(TransformersGenerator):
             parts.append(part)
         batch = CopiedPrompts(model, self._inner, parts, lengths, sampling.n, max(rooms))
         positions, room = (each.repeat_interleave(sampling.n) for each in (starts, torch.tensor(rooms)))
-        with batch.decoding():
-            return decode(
-                batch, positions, room, self._policy.chat.stop_ids, self._policy.context_length, sampling, seed
-            )
+        return decode(batch, positions, room, self._policy.chat.stop_ids, self._policy.context_length, sampling, seed)
 
     def _see(
         self, model: Any, prompts: list[int], encoded: list[list[int]], media: Sequence[Sequence[MediaPart]]

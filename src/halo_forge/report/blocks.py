@@ -46,6 +46,7 @@ class Sample:
         facts: name and value pairs: reward, stage, why it was kept, ….
         prompt: role and text of each turn; empty when the run did not store its prompts.
         note: said under a text that was cut, else empty.
+        images: addresses of the prompt's images, which hold them.
     """
 
     kind: str
@@ -54,6 +55,7 @@ class Sample:
     prompt: tuple[tuple[str, str], ...]
     text: str
     note: str
+    images: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from halo_forge.core.types import Prompt, Rollout
+from halo_forge.core.types import Prompt, Rollout, media_of
 from halo_forge.report.blocks import Sample
+from halo_forge.report.pictures import thumbnails
 from halo_forge.report.read import read_lines
 from halo_forge.report.wording import cut, number, visible
 from halo_forge.rollout.decision import Decision, Reason
@@ -97,4 +98,5 @@ def show(pick: Pick, prompts: Mapping[str, Prompt], where: str) -> Sample:
         prompt=turns,
         text=text,
         note=note,
+        images=() if prompt is None else thumbnails(media_of(prompt.messages)),
     )
