@@ -137,6 +137,18 @@ def test_old_log_probabilities_are_those_of_the_rows(
     assert result.gap is not None and result.gap < 1e-5
 
 
+def test_fewer_activations_are_held_for_the_same_gradient(open_policy: Open, rows: list[TrainingRow]) -> None:
+    found = []
+    for sparing in (False, True):
+        policy = open_policy()
+        trainer = PolicyTrainer(policy, replace(SETTINGS, gradient_checkpointing=sparing), EventLog(), StopRequest())
+        policy.model.train()
+        trainer._stepper.gradients(rows[:6], 6, 3)
+        found.append([weight.grad for weight in policy.model.parameters()])
+    assert any(one is not None for one in found[0])
+    assert all(torch.allclose(one, other, atol=1e-6) for one, other in zip(*found, strict=True) if one is not None)
+
+
 def test_packing_is_refused(open_policy: Open) -> None:
     with pytest.raises(ConfigError, match="--packing does not go with a model that hears or sees"):
         PolicyTrainer(open_policy(), replace(SETTINGS, packing=True), EventLog(), StopRequest())

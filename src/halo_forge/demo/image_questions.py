@@ -132,7 +132,7 @@ VLM = Recipe(
         "tuning": "full",
         "learning_rate": 1e-3,
         "batch_size": 16,
-        "max_steps": 1200,
+        "max_steps": 2400,
         "schedule": "cosine",
         "warmup_ratio": 0.05,
     },

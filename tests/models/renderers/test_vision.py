@@ -255,6 +255,44 @@ def test_a_template_in_a_file_of_its_own_is_found(folder: Path, tmp_path: Path) 
     assert open_renderer(tmp_path / "old").prompt_ids([asked(part)]) == open_renderer(folder).prompt_ids([asked(part)])
 
 
+# As the family's templates do: a system turn of their own, and parts told by what they hold.
+WITH_SYSTEM = (
+    "{% if messages[0]['role'] != 'system' %}<|im_start|>system\nYou are helpful.<|im_end|>\n{% endif %}"
+    "{% for turn in messages %}<|im_start|>{{ turn['role'] }}\n"
+    "{% if turn['content'] is string %}{{ turn['content'] }}{% else %}{% for part in turn['content'] %}"
+    "{% if part['type'] == 'image' or 'image' in part %}<|vision_start|><|image_pad|><|vision_end|>"
+    "{% elif 'text' in part %}{{ part['text'] }}{% endif %}{% endfor %}{% endif %}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+
+
+def test_a_checkpoint_is_read_as_the_family_publishes_it(folder: Path, tmp_path: Path) -> None:
+    """Limits of pixels as two numbers, the processor of the whole named, and a system turn in the template."""
+    shutil.copytree(folder, tmp_path / "like")
+    settings = json.loads((tmp_path / "like" / "preprocessor_config.json").read_text())
+    mean, deviation = settings["image_mean"], settings["image_std"]
+    (tmp_path / "like" / "preprocessor_config.json").write_text(
+        json.dumps(
+            {"min_pixels": 64, "max_pixels": 2048, "patch_size": 4, "temporal_patch_size": 2, "merge_size": 2,
+             "image_mean": mean, "image_std": deviation, "image_processor_type": "Qwen2VLImageProcessor",
+             "processor_class": "Qwen2VLProcessor"}
+        )
+    )  # fmt: skip
+    (tmp_path / "like" / "chat_template.jinja").write_text(WITH_SYSTEM)
+    ours, theirs = open_renderer(folder), open_renderer(tmp_path / "like")
+    part = shown(tmp_path, picture("red", (40, 24)))
+    ids, same = (renderer.prompt_ids([asked(part)]) for renderer in (ours, theirs))
+    assert ids.count(mark(ours)) == same.count(mark(theirs)) == 15
+    assert same[-len(ids) :] == ids and "helpful" in theirs.tokenizer.decode(same)
+    made, again = (r.tensors([[part]], torch.tensor([i])) for r, i in ((ours, ids), (theirs, same)))
+    assert torch.equal(made["pixel_values"], again["pixel_values"])
+    row = theirs.conversation_row(answered(part))
+    assert theirs.decode([token for token, learnt in zip(row.ids, row.learn, strict=True) if learnt]) == "red"
+    theirs.save(tmp_path / "saved")
+    kept = json.loads((tmp_path / "saved" / "preprocessor_config.json").read_text())
+    assert kept["image_processor_type"] == "Qwen2VLImageProcessor"
+
+
 def test_a_conversation_that_begins_with_an_image_alone(renderer: VisionFormat, tmp_path: Path) -> None:
     part = shown(tmp_path, picture("red"))
     turns = [Message(role="user", content=(part,)), Message(role="assistant", content=(TextPart(text="red"),))]
