@@ -22,6 +22,8 @@ from halo_forge.generation.choice import local_generator
 from halo_forge.models.load import Policy, load_policy
 from halo_forge.models.resolve import ModelRef, resolve_model
 from halo_forge.models.save import save_checkpoint
+from halo_forge.training import logprobs
+from halo_forge.training.logprobs import TokenScorer
 from halo_forge.training.rendering import render
 from halo_forge.training.settings import LossSettings, TrainSettings
 from halo_forge.training.step import Stepper
@@ -147,6 +149,20 @@ def test_fewer_activations_are_held_for_the_same_gradient(open_policy: Open, row
         found.append([weight.grad for weight in policy.model.parameters()])
     assert any(one is not None for one in found[0])
     assert all(torch.allclose(one, other, atol=1e-6) for one, other in zip(*found, strict=True) if one is not None)
+
+
+def test_the_vocabulary_is_reached_from_learnt_tokens_alone(
+    open_policy: Open, rows: list[TrainingRow], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In whatever pieces, and as the whole model would have it."""
+    policy = open_policy()
+    layout = Stepper(policy, LossSettings())._lay_out(rows[:6])
+    scorer = TokenScorer(policy)
+    assert scorer._plain
+    whole = scorer._all_logits(layout).log_softmax(dim=-1).gather(1, layout.targets[:, None])[:, 0]
+    assert torch.allclose(scorer(layout), whole, atol=1e-5)
+    monkeypatch.setattr(logprobs, "LOGITS_AT_ONCE", 3 * policy.model.config.get_text_config().vocab_size)
+    assert torch.allclose(scorer(layout), whole, atol=1e-5)
 
 
 def test_packing_is_refused(open_policy: Open) -> None:

@@ -30,7 +30,8 @@ class TokenScorer:
         self._body: Any = getattr(self._model, self._model.base_model_prefix, None)
         self._head: Any = self._model.get_output_embeddings()
         self._slices = "logits_to_keep" in inspect.signature(self._model.forward).parameters
-        self._plain = policy.media is None and self._body is not None and self._head is not None and self._is_plain()
+        decodes = not self._model.config.is_encoder_decoder
+        self._plain = decodes and self._body is not None and self._head is not None and self._is_plain()
 
     def __call__(self, layout: Layout, temperatures: torch.Tensor | None = None) -> torch.Tensor:
         """Score the learnt tokens of a layout.
@@ -43,7 +44,9 @@ class TokenScorer:
         """
         if not self._plain:
             return _score(self._all_logits(layout), layout.targets, temperatures)
-        hidden = self._body(input_ids=layout.ids, position_ids=layout.positions, use_cache=False).last_hidden_state
+        hidden = self._body(
+            input_ids=layout.ids, position_ids=layout.positions, **layout.tensors, use_cache=False
+        ).last_hidden_state
         hidden = hidden.flatten(0, 1).index_select(0, layout.places)
         size = max(1, LOGITS_AT_ONCE // self._model.config.get_text_config().vocab_size)
         if len(hidden) <= size:
