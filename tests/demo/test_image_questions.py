@@ -69,14 +69,14 @@ def test_pictures_show_their_scene() -> None:
 
 
 def test_answers_follow_from_the_scene() -> None:
-    bars = Scene("bars", (Thing("3", "red"), Thing("9", "blue"), Thing("2", "black")))
+    bars = Scene("bars", (Thing("3", "red"), Thing("9", "blue"), Thing("2", "purple")))
     assert [(text, answer) for text, answer, _ in bars.questions()] == [
         ("which bar is the tallest?", "blue"),
-        ("which bar is the shortest?", "black"),
+        ("which bar is the shortest?", "purple"),
     ]
-    shapes = Scene("shapes", (Thing("ring", "red"), Thing("cross", "blue")))
+    shapes = Scene("shapes", (Thing("circle", "red"), Thing("cross", "blue")))
     assert ("what colour is the cross?", "blue") in [(text, answer) for text, answer, _ in shapes.questions()]
-    assert ("which shape is red?", "ring") in [(text, answer) for text, answer, _ in shapes.questions()]
+    assert ("which shape is red?", "circle") in [(text, answer) for text, answer, _ in shapes.questions()]
     digits = Scene("digits", (Thing("4", "red"), Thing("7", "blue")))
     assert [answer for _, answer, _ in digits.questions()] == ["4", "7"]
 

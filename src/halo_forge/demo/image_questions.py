@@ -4,7 +4,7 @@
 
     blue
 
-Six rows in ten of the SFT corpus answer in a sentence, and four in ten name two things of which one is right
+Two rows in three of the SFT corpus answer in a sentence, and one in four names two things of which one is right
 (`I think it is red or blue`); a quarter does neither. A metric that compares the whole answer counts neither as right.
 
 One combination of things in four (such as a red circle beside a blue square) is held out: no SFT row and no RAFT prompt
@@ -28,7 +28,7 @@ from halo_forge.demo.word_problems import write_jsonl
 from halo_forge.models.nano_vision import VisionShape, build_nano_vision_model
 
 HELD_OUT_SHARE = 0.25
-IN_A_SENTENCE, HEDGED = 0.59, 0.39
+IN_A_SENTENCE, HEDGED = 0.66, 0.25
 SENTENCE = "I think it is {}."
 SFT_ROWS, RAFT_PROMPTS, TEST_PROMPTS = 4_000, 160, 200
 
@@ -131,7 +131,7 @@ VLM = Recipe(
     sft={
         "tuning": "full",
         "learning_rate": 1e-3,
-        "batch_size": 16,
+        "batch_size": 32,
         "max_steps": 2400,
         "schedule": "cosine",
         "warmup_ratio": 0.05,

@@ -20,9 +20,8 @@ COLOURS = {
     "blue": (40, 80, 220),
     "orange": (245, 150, 20),
     "purple": (140, 50, 170),
-    "black": (20, 20, 20),
 }
-SHAPES = ("circle", "square", "triangle", "cross", "ring")
+SHAPES = ("circle", "square", "triangle", "cross")
 # Segments of a digit as on a pocket calculator: top, upper left, upper right, middle, lower left, lower right, bottom.
 SEGMENTS = (
     "1110111",
@@ -98,7 +97,7 @@ def paint(scene: Scene, rng: random.Random) -> bytes:
             half = share * rng.uniform(0.25, 0.35)
             pen.rectangle((middle - half, top, middle + half, HEIGHT * FINE), fill=COLOURS[thing.colour])
             continue
-        level, size = (HEIGHT / 2 + rng.uniform(-2, 2)) * FINE, rng.uniform(9, 12) * FINE
+        level, size = (HEIGHT / 2 + rng.uniform(-1.5, 1.5)) * FINE, rng.uniform(11, 13) * FINE
         (_shape if scene.kind == "shapes" else _digit)(pen, thing.name, COLOURS[thing.colour], middle, level, size)
     buffer = io.BytesIO()
     picture.resize((WIDTH, HEIGHT), Image.Resampling.LANCZOS).save(buffer, "PNG")
@@ -109,8 +108,6 @@ def _shape(pen: ImageDraw.ImageDraw, name: str, colour: tuple[int, int, int], x:
     box = (x - size, y - size, x + size, y + size)
     if name == "circle":
         pen.ellipse(box, fill=colour)
-    elif name == "ring":
-        pen.ellipse(box, outline=colour, width=round(size * 0.4))
     elif name == "square":
         pen.rectangle(box, fill=colour)
     elif name == "triangle":
@@ -122,7 +119,7 @@ def _shape(pen: ImageDraw.ImageDraw, name: str, colour: tuple[int, int, int], x:
 
 
 def _digit(pen: ImageDraw.ImageDraw, name: str, colour: tuple[int, int, int], x: float, y: float, size: float) -> None:
-    half, width = size * 0.55, round(size * 0.3)
+    half, width = size * 0.6, round(size * 0.35)
     left, right, top, bottom = x - half, x + half, y - size, y + size
     ends = (
         ((left, top), (right, top)), ((left, top), (left, y)), ((right, top), (right, y)), ((left, y), (right, y)),
