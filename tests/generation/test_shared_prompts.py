@@ -71,3 +71,17 @@ def test_draws_are_those_of_copied_keys(
     assert [c.token_ids for c in shared] == [c.token_ids for c in copied]
     for one, other in zip(shared, copied, strict=True):
         torch.testing.assert_close(torch.tensor(one.logprobs), torch.tensor(other.logprobs), atol=1e-4, rtol=1e-4)
+
+
+def test_types_narrower_than_float32_keep_the_models_own_step(
+    nano_model: Path, make_prompt: Callable[..., Prompt], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr(shared_prompts, "read_step", lambda model, places: asked.append(places))
+    for dtype in ("bfloat16", "float32"):
+        loading = LoadingOptions.model_validate({"device": "cpu", "dtype": dtype, "threads": 1})
+        policy = load_policy(resolve_model(str(nano_model)), loading)
+        drawn = TransformersGenerator(policy).generate([make_prompt()], Sampling(n=2, max_new_tokens=3), seed=0)
+        assert len(drawn) == 2
+    prompt = policy.chat.prompt_ids(make_prompt().messages)
+    assert asked == [len(prompt) + 3]
