@@ -1,4 +1,4 @@
-"""What a person does to a run: stop, kill, go on, run again, wait elsewhere in the queue, clean up."""
+"""What a person does to a run: stop, kill, go on, run again, wait elsewhere in the queue."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from halo_forge.core.errors import ConfigError, RunConflictError
-from halo_forge.runs.housekeeping import clean, plan_cleaning
 from halo_forge.runs.prepare import prepare_run
 from halo_forge.runs.relaunch import plan_rerun, plan_resume
 from halo_forge.web.board import CAN_GO_ON, Entry, Standing
@@ -87,25 +86,6 @@ def move(request: Request) -> Response:
     return RedirectResponse("/", 303)
 
 
-def space(request: Request) -> Response:
-    """Show what of a run can be removed without changing what it could become."""
-    site = site_of(request)
-    entry = site.board.entry(request.path_params["run_id"])
-    plan = plan_cleaning(entry.run.path, checkpoints=True, root=site.settings.runs_root)
-    return site.page(request, "space.html", title="Free space", entry=entry, plan=plan)
-
-
-def free(request: Request) -> Response:
-    """Remove what the page has shown."""
-    site, run_id = site_of(request), request.path_params["run_id"]
-    folder = site.board.find(run_id)
-    plan = plan_cleaning(folder, checkpoints=True, root=site.settings.runs_root)
-    wanted = {value for name, value in request.scope["form"] if name == "path"}
-    chosen = tuple(item for item in plan.leftovers if str(item.path.relative_to(folder)) in wanted)
-    clean(plan._replace(leftovers=chosen))
-    return _to(run_id)
-
-
 def _end(request: Request, *, kill: bool) -> Response:
     site, run_id = site_of(request), request.path_params["run_id"]
     folder = site.board.find(run_id)
@@ -131,6 +111,4 @@ ROUTES = [
     Route("/runs/{run_id}/resume", resume, methods=["POST"]),
     Route("/runs/{run_id}/rerun", rerun, methods=["POST"]),
     Route("/runs/{run_id}/move", move, methods=["POST"]),
-    Route("/runs/{run_id}/space", space),
-    Route("/runs/{run_id}/space", free, methods=["POST"]),
 ]
