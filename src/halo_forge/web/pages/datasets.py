@@ -1,20 +1,22 @@
-"""Datasets: the catalogue, and the first rows of a file on this machine."""
+"""Datasets: the catalogue, what is being prepared from it, and the first rows of a file on this machine."""
 
 from __future__ import annotations
 
 import json
+import os
 from importlib.metadata import entry_points
 from pathlib import Path
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from halo_forge.core.errors import ConfigError, DataError
 from halo_forge.core.plugins import DATASETS
 from halo_forge.data.catalog import Dataset, find_dataset
+from halo_forge.web.preparing import Preparation
 from halo_forge.web.responses import inside
-from halo_forge.web.site import site_of
+from halo_forge.web.site import Site, form_of, site_of
 
 ROWS, LONGEST = 20, 1 << 20
 DEPTH, MOST_FILES = 3, 200
@@ -24,7 +26,7 @@ SKIPPED = frozenset({"rollouts", "kept", "node_modules", "__pycache__"})
 def show(request: Request) -> Response:
     """Draw the catalogue, the files there are, and the rows of one."""
     site = site_of(request)
-    home = Path.cwd()
+    home = site.home
     name = request.query_params.get("file", "")
     rows, said = _rows(home, name) if name else ([], "")
     return site.page(
@@ -32,12 +34,36 @@ def show(request: Request) -> Response:
         "datasets.html",
         title="Datasets",
         datasets=_catalogue(),
+        preparations=_shown(site),
         files=_files(home),
         home=home,
         file=name,
         rows=rows,
         said=said,
     )
+
+
+def live(request: Request) -> Response:
+    """Draw the part of the page that changes."""
+    site = site_of(request)
+    return site.page(request, "preparations.html", preparations=_shown(site))
+
+
+def stop(request: Request) -> Response:
+    """Ask a preparation to stop."""
+    site_of(request).preparations.stop(form_of(request).get("id", ""))
+    return RedirectResponse("/datasets", 303)
+
+
+def go_on(request: Request) -> Response:
+    """Go on with a preparation."""
+    site_of(request).preparations.go_on(form_of(request).get("id", ""))
+    return RedirectResponse("/datasets", 303)
+
+
+def _shown(site: Site) -> list[tuple[Preparation, str]]:
+    """Preparations, each with the name of its file as seen from the page's folder."""
+    return [(one, os.path.relpath(one.job.output, site.home)) for one in site.preparations.latest()]
 
 
 def _catalogue() -> list[Dataset]:
@@ -98,4 +124,9 @@ def _cell(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=1)
 
 
-ROUTES = [Route("/datasets", show)]
+ROUTES = [
+    Route("/datasets", show),
+    Route("/datasets/live", live),
+    Route("/datasets/stop", stop, methods=["POST"]),
+    Route("/datasets/go-on", go_on, methods=["POST"]),
+]
