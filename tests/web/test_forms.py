@@ -13,7 +13,8 @@ from halo_forge.cli.flags import given_settings, settings
 from halo_forge.config.load import load
 from halo_forge.config.options import presentation
 from halo_forge.config.schemas import SCHEMAS
-from halo_forge.web.forms import as_texts, check, equivalent_command, sections
+from halo_forge.web.checking import check, needs
+from halo_forge.web.forms import as_texts, equivalent_command, sections
 from halo_forge.web.pages.config import Message, messages_on
 
 RAFT = SCHEMAS["raft train"]
@@ -46,12 +47,51 @@ def test_fields_say_range_unit_default_and_choices() -> None:
 def test_every_problem_is_told_beside_its_field() -> None:
     texts = {"cycles": "0", "temperature": "warm", "cache": "maybe", "verifier_options": "no equals", "prompts": "p"}
     problems = check(RAFT, texts).problems
-    assert problems.keys() == {"cycles", "temperature", "cache", "verifier_options", "output"}
+    assert problems.keys() == {"cycles", "temperature", "cache", "verifier_options", "output", "model", "checkpoint"}
     assert "greater than or equal to 1" in problems["cycles"]
     assert problems["output"] == "Required"
     assert "key=value" in problems["verifier_options"]
-    assert check(RAFT, {"prompts": "p", "output": "o"}).problems == {"": "Give --checkpoint or --model to start from"}
     assert "there is no setting 'nonsense'" in check(RAFT, {"nonsense": "1"}).problems[""]
+
+
+def test_what_settings_demand_of_each_other_stands_beside_them() -> None:
+    either = "Give either --prompts FILE.jsonl or --dataset NAME"
+    start = "Give --checkpoint or --model to start from"
+    missing = {"prompts": either, "dataset": either, "checkpoint": start, "model": start}
+    assert check(RAFT, {"output": "o"}).problems == missing
+    assert check(RAFT, {"output": "o", "model": "m", "dataset": "d"}).problems == {}
+    both = check(RAFT, {"output": "o", "model": "m", "dataset": "d", "prompts": "p"}).problems
+    assert both == {"prompts": either, "dataset": either}
+    texts = {"output": "o", "model": "m", "dataset": "d", "learning_rate": "1e-4", "min_learning_rate": "1"}
+    assert check(RAFT, texts).problems.keys() == {"min_learning_rate"}
+    told = check(RAFT, {"objective": "grpo", "top_k": "20"}).problems
+    assert told.keys() == {"output", *missing, "objective", "temperature", "top_p", "top_k"}
+
+
+def test_a_verifier_is_asked_about_its_own_options() -> None:
+    given = {"model": "m", "prompts": "p", "output": "o"}
+    for verifier, options, field, said in (
+        ("gc", "", "verifier", "did you mean 'gcc'"),
+        ("gcc", "min_token=3", "verifier_options", "did you mean 'min_tokens'"),
+        ("custom", "command=true", "verifier_options", "option 'command'"),
+        ("custom", "", "verifier_options", "needs --verifier-option command"),
+    ):
+        problems = check(RAFT, {**given, "verifier": verifier, "verifier_options": options}).problems
+        assert problems.keys() == {field} and said in problems[field]
+    assert check(RAFT, {**given, "verifier": "gcc", "verifier_options": "min_tokens=0"}).config is not None
+
+
+@pytest.mark.parametrize("command", SCHEMAS)
+def test_an_empty_form_names_all_it_needs(command: str) -> None:
+    schema, needed = SCHEMAS[command], needs(SCHEMAS[command])
+    assert {key for key, field in schema.model_fields.items() if field.is_required()} <= needed.keys()
+    for key, others in needed.items():
+        assert all(key in needed[other] for other in others)
+    if command.endswith(("raft train", "reasoning train", "agentic train")):
+        assert needed["prompts"] == ("dataset",) and needed["model"] == ("checkpoint",)
+    for section in sections(schema, needed):
+        order = [one.key in needed for one in section.inputs]
+        assert order == sorted(order, reverse=True)
 
 
 @pytest.mark.parametrize(
@@ -63,7 +103,7 @@ def test_every_problem_is_told_beside_its_field() -> None:
                 "model": "a b'c",
                 "prompts": "p.jsonl",
                 "output": "o",
-                "verifier_options": "flags=-O2 -g\nwarnings=true\nstandard=[1, 2]",
+                "verifier_options": "std=c++20\nrun=true\nwarnings=[-Wall, '-W x']",
                 "lora_targets": "q_proj, v_proj",
                 "cache": "no",
                 "temperature": "0.9",
@@ -104,5 +144,5 @@ def test_messages_stand_at_their_lines() -> None:
 
 def test_presets_are_valid(tmp_path: Path) -> None:
     for path in sorted((Path(__file__).parents[2] / "configs").glob("raft*.yaml")):
-        told = {message.text.partition(" ")[0] for message in messages_on(path.read_text(), RAFT)}
-        assert told == {"output"}
+        told = {message.text.partition(" is")[0] for message in messages_on(path.read_text(), RAFT)}
+        assert told == {"output", "Give either --prompts FILE.jsonl or --dataset NAME"}

@@ -9,7 +9,7 @@ from halo_forge.config.options import CommandConfig
 from halo_forge.core.errors import EnvironmentFault, RunConflictError
 from halo_forge.rollout.records import write_atomically
 from halo_forge.runs.launch import LAUNCH_FILE, describe_launch
-from halo_forge.runs.relaunch import COMMANDS
+from halo_forge.runs.relaunch import kind_made_by
 
 
 def prepare_run(
@@ -32,7 +32,8 @@ def prepare_run(
         RunConflictError: there is something of that name already.
         EnvironmentFault: the folder cannot be made.
     """
-    kind = next(kind for kind, name in COMMANDS.items() if name == command)
+    kind = kind_made_by(command)
+    assert kind is not None, command
     try:
         output.mkdir(parents=True)
     except FileExistsError as error:

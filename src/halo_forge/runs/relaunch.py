@@ -94,6 +94,12 @@ def plan_rerun(folder: Path, output: Path | None, changes: Mapping[str, object])
     return _relaunch(command, context, values, folder, parent=context.run_id)
 
 
+def kind_made_by(command: str) -> str | None:
+    """Return the kind of run that a command makes, or None; those of the domains make runs of the general kinds."""
+    schema = SCHEMAS[command]
+    return next((kind for kind, name in COMMANDS.items() if issubclass(schema, SCHEMAS[name])), None)
+
+
 def resume_command(folder: Path) -> str | None:
     """The command that goes on with a run, or None if there is nothing to go on with."""
     context = read_launch(folder)

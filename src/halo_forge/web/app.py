@@ -18,8 +18,10 @@ from starlette.staticfiles import StaticFiles
 
 from halo_forge.core.errors import EnvironmentFault, HaloError, RunConflictError, RunLockedError
 from halo_forge.web.board import Board
+from halo_forge.web.meters import visible_accelerators
 from halo_forge.web.pages import (
     actions,
+    choose,
     compare,
     config,
     dashboard,
@@ -30,6 +32,7 @@ from halo_forge.web.pages import (
     monitor,
     results,
     samples,
+    space,
     verifiers,
 )
 from halo_forge.web.queue import Queue
@@ -38,7 +41,8 @@ from halo_forge.web.settings import Settings
 from halo_forge.web.site import Site, read_secret, site_of
 
 STATIC = Path(__file__).with_name("static")
-PAGES = (dashboard, launch, monitor, actions, samples, log, results, compare, verifiers, datasets, config, login)
+OF_A_RUN = (monitor, actions, samples, log, space)
+PAGES = (dashboard, choose, launch, *OF_A_RUN, results, compare, verifiers, datasets, config, login)
 
 
 @contextmanager
@@ -52,7 +56,8 @@ def open_site(settings: Settings) -> Iterator[Starlette]:
     with _hold_folder(settings):
         board = Board(settings.runs_root)
         site = Site(settings, board, read_secret(settings.state_folder))
-        queue = Queue(board, settings.slots)
+        accelerators = visible_accelerators()
+        queue = Queue(board, settings.slots or max(1, len(accelerators)), accelerators)
         app = make_app(site, queue)
         yield app
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import NoneType, UnionType
@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import yaml
 from annotated_types import Ge, Gt, Le, Lt
-from pydantic import JsonValue, ValidationError
+from pydantic import JsonValue
 from pydantic.fields import FieldInfo
 
 from halo_forge.config.options import CommandConfig, presentation
@@ -31,7 +31,6 @@ UNITS = {
 }
 # An entry point's group, for settings whose values are names of plugins.
 SUGGESTED = {"verifier": VERIFIERS, "dataset": DATASETS}
-WHOLE_FORM = ""
 RANGE_SAID = re.compile(r"\d to [\d.]+")
 
 
@@ -62,64 +61,26 @@ class Input:
 
 @dataclass(frozen=True)
 class Section:
-    """Fields under one heading; `main` are those a newcomer meets: required ones and the command's own."""
+    """Fields under one heading."""
 
     title: str
     inputs: tuple[Input, ...]
 
 
-@dataclass(frozen=True)
-class Checked:
-    """What became of the values of a form.
-
-    Args:
-        config: the settings, if they are valid.
-        values: field -> value, of those that were given.
-        problems: field -> what is wrong with it; under `WHOLE_FORM` what concerns several.
-    """
-
-    config: CommandConfig | None
-    values: dict[str, object]
-    problems: dict[str, str]
-
-
-def sections(schema: type[CommandConfig]) -> tuple[Section, ...]:
-    """Lay out the fields of a schema: by section, the required and the command's own first."""
+def sections(schema: type[CommandConfig], first: Container[str] = ()) -> tuple[Section, ...]:
+    """Lay out the fields of a schema: by section, those of `first` and then the command's own before the others."""
     own = schema.__annotations__
-    fields = sorted(schema.model_fields.items(), key=lambda item: (not item[1].is_required(), item[0] not in own))
+    fields = sorted(schema.model_fields.items(), key=lambda item: (item[0] not in first, item[0] not in own))
     by_section: dict[str, list[Input]] = {name: [] for name in SECTIONS}
     for key, field in fields:
-        by_section[presentation(field).section].append(_input(key, field))
+        by_section[presentation(field).section].append(input_of(key, field))
     return tuple(Section(title, tuple(inputs)) for title, inputs in by_section.items() if inputs)
-
-
-def check(schema: type[CommandConfig], texts: Mapping[str, str]) -> Checked:
-    """Validate what was typed; an empty text leaves a setting at its default.
-
-    Every problem is told, each beside its field.
-    """
-    values: dict[str, object] = {}
-    problems: dict[str, str] = {}
-    for name, text in texts.items():
-        if name not in schema.model_fields:
-            problems[WHOLE_FORM] = f"there is no setting '{name}'"
-        elif text.strip():
-            try:
-                values[name] = _value(_input(name, schema.model_fields[name]).kind, text)
-            except ValueError as error:
-                problems[name] = str(error)
-    return _validate(schema, values, problems)
-
-
-def check_values(schema: type[CommandConfig], values: Mapping[str, object]) -> Checked:
-    """Validate values as a file holds them."""
-    return _validate(schema, dict(values), {})
 
 
 def as_texts(schema: type[CommandConfig], values: Mapping[str, object]) -> dict[str, str]:
     """Put values into the texts of a form's fields; unknown settings are left out."""
     return {
-        key: _text(_input(key, schema.model_fields[key]).kind, value)
+        key: _text(input_of(key, schema.model_fields[key]).kind, value)
         for key, value in values.items()
         if key in schema.model_fields and value is not None
     }
@@ -166,27 +127,14 @@ def _typed(flag: str, value: JsonValue) -> list[str]:
     return [flag, str(value)]
 
 
-def _validate(schema: type[CommandConfig], values: dict[str, object], problems: dict[str, str]) -> Checked:
-    config = None
-    try:
-        config = schema.model_validate({key: value for key, value in values.items() if key not in problems})
-    except ValidationError as error:
-        for one in error.errors():
-            key = str(one["loc"][0]) if one["loc"] else WHOLE_FORM
-            message = "required" if one["type"] == "missing" else one["msg"].removeprefix("Value error, ")
-            if key in problems and message == "required":
-                continue
-            problems.setdefault(key, message[:1].upper() + message[1:])
-    return Checked(None if problems else config, values, problems)
-
-
-def _input(key: str, field: FieldInfo) -> Input:
+def input_of(key: str, field: FieldInfo) -> Input:
+    """Describe the field of a form for a setting."""
     annotation = _bare(field.annotation)
     kind = _kind(annotation, file_only=presentation(field).file_only)
     return Input(
         key=key,
         flag=_flag(key, field),
-        label=_label(key),
+        label=label_of(key),
         help=str(field.description),
         kind=kind,
         required=field.is_required(),
@@ -206,7 +154,8 @@ def _flag(key: str, field: FieldInfo) -> str | None:
     return "--" + name.replace("_", "-")
 
 
-def _label(key: str) -> str:
+def label_of(key: str) -> str:
+    """The words of a setting's name."""
     words = re.sub(r"_(s|mb)$", "", key).replace("_", " ").replace("lora", "LoRA").replace("kl ", "KL ")
     return words[:1].upper() + words[1:]
 
@@ -229,7 +178,7 @@ def _kind(annotation: Any, *, file_only: bool) -> Kind:
     return by_origin[origin] if origin in by_origin else scalars[annotation]
 
 
-def _value(kind: Kind, text: str) -> object:
+def value_of(kind: Kind, text: str) -> object:
     """Read a field's text.
 
     Raises:

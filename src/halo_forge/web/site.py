@@ -15,6 +15,8 @@ from halo_forge import __version__
 from halo_forge.core.words import count, duration, percent
 from halo_forge.report.wording import visible
 from halo_forge.web.board import Board
+from halo_forge.web.forms import label_of
+from halo_forge.web.preparing import Preparations
 from halo_forge.web.security import new_secret
 from halo_forge.web.settings import Settings
 from halo_forge.web.wording import age, clock, pretty, size
@@ -32,14 +34,21 @@ NAVIGATION = (
 
 @dataclass
 class Site:
-    """The one server of a folder of runs."""
+    """The one server of a folder of runs.
+
+    Args:
+        home: the folder it was started in, which relative paths of settings count from.
+    """
 
     settings: Settings
     board: Board
     secret: bytes
+    home: Path = field(default_factory=Path.cwd)
+    preparations: Preparations = field(init=False)
     templates: Environment = field(init=False)
 
     def __post_init__(self) -> None:
+        self.preparations = Preparations(self.settings.state_folder / "preparations", self.home)
         self.templates = Environment(
             loader=PackageLoader("halo_forge.web"),
             autoescape=True,
@@ -50,6 +59,7 @@ class Site:
         self.templates.filters |= {
             "age": age,
             "clock": clock,
+            "label": label_of,
             "duration": duration,
             "percent": percent,
             "pretty": pretty,
@@ -71,7 +81,9 @@ def here(path: str) -> str:
     """The page of the navigation that an address belongs to, or ""."""
     first = "/" + path.split("/")[1]
     if first == "/new":
-        measuring = path.startswith(("/new/benchmark", "/new/verify"))
+        if path.startswith("/new/data-"):
+            return "/datasets"
+        measuring = path.startswith(("/new/benchmark", "/new/verify")) or path.endswith("-benchmark")
         return "/benchmark" if measuring else "/train"
     return "/results" if first in ("/runs", "/compare") else first
 

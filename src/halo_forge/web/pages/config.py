@@ -13,8 +13,8 @@ from halo_forge.config.load import known_key
 from halo_forge.config.options import CommandConfig
 from halo_forge.config.schemas import SCHEMAS
 from halo_forge.core.errors import ConfigError
-from halo_forge.web.forms import WHOLE_FORM, check_values
-from halo_forge.web.pages.launch import LAUNCHED
+from halo_forge.web.checking import REQUIRED, WHOLE_FORM, check_values
+from halo_forge.web.pages.choose import STARTED
 from halo_forge.web.responses import attachment
 from halo_forge.web.site import form_of, site_of
 
@@ -46,7 +46,7 @@ def show(request: Request) -> Response:
         "config.html",
         title="Config",
         commands=[(name.replace(" ", "-"), name) for name in SCHEMAS],
-        launched=[name.replace(" ", "-") for name in LAUNCHED],
+        launched=[name.replace(" ", "-") for name in STARTED],
         text=EXAMPLE,
         chosen="raft-train",
     )
@@ -109,8 +109,10 @@ def _messages(schema: type[CommandConfig], content: dict[str, object], lines: di
             messages.append(Message(1, said))
         elif key in places:
             messages.append(Message(places[key], f"{key}: {said}, but it is {values[key]!r}"[:400]))
-        else:
+        elif said == REQUIRED:
             messages.append(Message(last, f"{key} is missing: {schema.model_fields[key].description}"))
+        elif not any(message.text == said for message in messages):  # it is about several settings
+            messages.append(Message(last, said))
     return messages
 
 

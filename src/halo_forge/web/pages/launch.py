@@ -1,12 +1,12 @@
-"""Training and Benchmark: forms made from the schemas, checked as one types, and what starts a run."""
+"""The form of a command, made from its schema and checked as one types, and what starts a run."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
+from typing import TypeVar
 
 import yaml
 from starlette.requests import Request
@@ -15,66 +15,21 @@ from starlette.routing import Route
 
 from halo_forge.config.load import Loaded, fitting_schemas
 from halo_forge.config.options import CommandConfig
+from halo_forge.config.prepare import PrepareConfig
 from halo_forge.config.schemas import SCHEMAS
 from halo_forge.core.errors import ConfigError, HaloError
 from halo_forge.runs.prepare import prepare_run
 from halo_forge.runs.relaunch import COMMANDS
 from halo_forge.runs.run_dir import read_launch
-from halo_forge.web.forms import (
-    WHOLE_FORM,
-    Checked,
-    as_texts,
-    check,
-    check_values,
-    equivalent_command,
-    is_default,
-    sections,
-)
+from halo_forge.web.checking import REQUIRED, WHOLE_FORM, Checked, check, check_values, needs
+from halo_forge.web.forms import as_texts, equivalent_command, is_default, sections
 from halo_forge.web.pages.actions import queue_of
+from halo_forge.web.pages.choose import LAUNCHED, PREPARE, STARTED, TITLES
 from halo_forge.web.responses import attachment
 from halo_forge.web.settings import STATE_FOLDER
 from halo_forge.web.site import Site, form_of, site_of
 
-LAUNCHED = frozenset(COMMANDS.values())
-TITLES = {
-    "sft train": "Supervised fine-tuning",
-    "raft train": "RAFT cycles",
-    "benchmark run": "Benchmark on your prompts",
-    "benchmark eval": "Benchmark by name",
-    "benchmark full": "Course of a RAFT run",
-    "verify": "Verdicts on a file of completions",
-    "serve": "Serve a model to a run",
-    "demo": "Demo",
-}
-GROUPS = {
-    "Training": ("sft train", "raft train", "demo", "serve"),
-    "Benchmark": ("benchmark run", "benchmark full", "benchmark eval", "verify"),
-}
-
-
-@dataclass(frozen=True)
-class Offer:
-    """A command one may choose."""
-
-    command: str
-    title: str
-    help: str
-    launched: bool
-
-    @property
-    def slug(self) -> str:
-        """Its part of an address."""
-        return self.command.replace(" ", "-")
-
-
-def choose_training(request: Request) -> Response:
-    """The kinds of training."""
-    return _choose(request, "Training", "Make a model better: on examples, then on what it gets right by itself.")
-
-
-def choose_benchmark(request: Request) -> Response:
-    """The kinds of measuring."""
-    return _choose(request, "Benchmark", "Measure what a model can do, with intervals that say how sure that is.")
+C = TypeVar("C", bound=CommandConfig)
 
 
 def show(request: Request) -> Response:
@@ -85,21 +40,26 @@ def show(request: Request) -> Response:
         texts, origin = _of_run(site, command, run_id)
     elif name := request.query_params.get("preset"):
         texts, origin = _of_preset(site, command, name)
-    texts.setdefault("output", free_folder(site.settings.runs_root, command))
-    return _form(request, command, texts, None, origin)
+    _propose_output(site, command, texts)
+    # A form that was filled says at once what is still missing; an empty one waits until something is typed.
+    checked = _checked(site, command, texts)[0] if origin else None
+    return _form(request, command, texts, checked, origin)
 
 
 def launch(request: Request) -> Response:
     """Check the form, put the run on record and into the queue."""
     site, command = site_of(request), _command(request)
-    if command not in LAUNCHED:
+    if command not in STARTED:
         raise ConfigError(f"halo-forge {command} is started in a terminal: copy the command")
     texts = form_of(request)
     checked, output = _checked(site, command, texts)
     if checked.config is None or output is None:
         return _form(request, command, texts, checked, "", status=422)
-    line = equivalent_command(command, checked.config)
     try:
+        if isinstance(checked.config, PrepareConfig):
+            site.preparations.start(_loaded(checked.config))
+            return RedirectResponse("/datasets", 303)
+        line = equivalent_command(command, checked.config)
         run_id = prepare_run(command, _loaded(checked.config), output, (line,))
     except HaloError as error:
         problem = Checked(None, checked.values, {"output": str(error)})
@@ -130,9 +90,19 @@ def fill(request: Request) -> Response:
     """Fill the form from the text of a YAML file."""
     site, command = site_of(request), _command(request)
     texts, problems = _of_yaml(SCHEMAS[command], form_of(request).get("yaml", ""))
-    texts.setdefault("output", free_folder(site.settings.runs_root, command))
-    checked = Checked(None, {}, problems) if problems else None
+    _propose_output(site, command, texts)
+    checked = _checked(site, command, texts)[0]
+    if unknown := problems.get(WHOLE_FORM):
+        checked = Checked(None, checked.values, {**checked.problems, WHOLE_FORM: unknown})
     return _form(request, command, texts, checked, "the YAML you gave", status=422 if problems else 200)
+
+
+def _propose_output(site: Site, command: str, texts: dict[str, str]) -> None:
+    """Name a folder for the run that is not taken yet, or a file for the rows."""
+    if command in LAUNCHED:
+        texts.setdefault("output", free_folder(site.settings.runs_root, command))
+    elif command == PREPARE and texts.get("dataset"):
+        texts.setdefault("output", f"data/{Path(texts['dataset']).stem}.jsonl")
 
 
 def free_folder(root: Path, command: str) -> str:
@@ -144,19 +114,11 @@ def free_folder(root: Path, command: str) -> str:
     return str(root / f"{stem}-{number}")
 
 
-def _choose(request: Request, group: str, lead: str) -> Response:
-    offers = [
-        Offer(name, TITLES[name], str(SCHEMAS[name].__doc__).partition("\n")[0], name in LAUNCHED)
-        for name in GROUPS[group]
-        if name in SCHEMAS
-    ]
-    return site_of(request).page(request, "choose.html", title=group, lead=lead, offers=offers)
-
-
 def _form(
     request: Request, command: str, texts: Mapping[str, str], checked: Checked | None, origin: str, status: int = 200
 ) -> Response:
     site, schema = site_of(request), SCHEMAS[command]
+    needed = needs(schema)
     return site.page(
         request,
         "form.html",
@@ -165,8 +127,9 @@ def _form(
         command=command,
         slug=command.replace(" ", "-"),
         lead=str(schema.__doc__).partition("\n")[0],
-        launched=command in LAUNCHED,
-        sections=sections(schema),
+        launched=command in STARTED,
+        sections=sections(schema, needed),
+        needed=needed,
         texts=texts,
         problems=checked.problems if checked else {},
         whole=WHOLE_FORM,
@@ -190,10 +153,13 @@ def _command(request: Request) -> str:
 
 
 def _checked(site: Site, command: str, texts: Mapping[str, str]) -> tuple[Checked, Path | None]:
-    """Validate a form; the folder of a run that is launched has to stay below the root."""
-    if command not in LAUNCHED:
+    """Validate a form; what is started has to stay below the root of the runs, or below the page's own folder."""
+    if command not in STARTED:
         return check(SCHEMAS[command], texts), None
-    output, problem = _below(site.settings.runs_root, texts.get("output", ""))
+    root = site.home if command == PREPARE else site.settings.runs_root
+    output, problem = _below(root, texts.get("output", ""))
+    if output is not None and command == PREPARE and output.suffix != ".jsonl":
+        output, problem = None, "Give a name that ends in .jsonl"
     checked = check(SCHEMAS[command], {**texts, "output": "" if output is None else str(output)})
     if output is None:
         return Checked(None, checked.values, {**checked.problems, "output": problem}), None
@@ -201,17 +167,17 @@ def _checked(site: Site, command: str, texts: Mapping[str, str]) -> tuple[Checke
 
 
 def _below(root: Path, text: str) -> tuple[Path | None, str]:
-    """Read the name of a run's folder; a relative one counts from the root."""
+    """Read where something is to be made; a relative path counts from the root."""
     if not text.strip():
-        return None, "Required: the folder of the run"
+        return None, REQUIRED
     if "\0" in text:
-        return None, "That is no name of a folder"
+        return None, "That is no name of a file or folder"
     output = (root / Path(text.strip())).resolve()
     if output == root.resolve() or not output.is_relative_to(root.resolve()):
-        return None, f"Choose a folder below {root}"
+        return None, f"Choose a place below {root}"
     inside = output.relative_to(root.resolve()).parts
     if any(part.startswith(".") or part == STATE_FOLDER for part in inside):
-        return None, "Choose a folder that is not hidden"
+        return None, "Choose a place that is not hidden"
     return output, ""
 
 
@@ -277,15 +243,13 @@ def _presets(site: Site, command: str) -> list[Path]:
     return found
 
 
-def _loaded(config: CommandConfig) -> Loaded[CommandConfig]:
+def _loaded(config: C) -> Loaded[C]:
     settings = config.model_dump(mode="json")
     fields = type(config).model_fields
     return Loaded(config, {k: "default" if is_default(f, settings[k]) else "form" for k, f in fields.items()})
 
 
 ROUTES = [
-    Route("/train", choose_training),
-    Route("/benchmark", choose_benchmark),
     Route("/new/{slug}", show),
     Route("/new/{slug}", launch, methods=["POST"]),
     Route("/new/{slug}/check", check_form, methods=["POST"]),
