@@ -30,9 +30,11 @@ GRACE_S = 2
     help="What a visitor must know, at least 16 characters; better in the variable HALO_FORGE_UI_TOKEN.",
 )
 @click.option(
-    "--slots", type=click.IntRange(min=1), default=1, show_default=True, help="Runs the queue has going at a time."
+    "--slots",
+    type=click.IntRange(min=1),
+    help="Runs the queue has going at a time; by default one an accelerator, or one if there is none.",
 )
-def ui(host: str, port: int, runs_root: Path, token: str | None, slots: int) -> None:
+def ui(host: str, port: int, runs_root: Path, token: str | None, slots: int | None) -> None:
     """Open the web page: launch runs, watch them, look at samples, compare results.
 
     It listens on this machine only. Runs go on when it ends, and are found again when it starts.

@@ -39,6 +39,7 @@ class Supervision(Record):
         trainer: the process that does the work; None until it has been started.
         started: seconds since 1970, as is `ended`.
         exit_status: of the trainer, negative for the signal that ended it.
+        accelerator: the one device it was given, as CUDA names it; None where it was left all there are.
     """
 
     supervisor: ProcessMark
@@ -46,6 +47,7 @@ class Supervision(Record):
     started: float
     ended: float | None = None
     exit_status: int | None = None
+    accelerator: str | None = None
 
     @property
     def is_alive(self) -> bool:
@@ -53,6 +55,12 @@ class Supervision(Record):
         if self.ended is not None:
             return False
         return self.trainer.is_alive if self.trainer is not None else self.supervisor.is_alive
+
+    @property
+    def is_concluding(self) -> bool:
+        """Whether the trainer is gone and its supervisor has still to say how it ended."""
+        gone = self.trainer is not None and not self.trainer.is_alive
+        return self.ended is None and gone and self.supervisor.is_alive
 
 
 class Asked(Record):

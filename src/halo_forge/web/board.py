@@ -115,13 +115,16 @@ def standing_of(run: Overview) -> Standing:
         holder = read_status(run.path).holder if asked is not None else None
         return Standing.STOPPING if asked and holder and asked.at >= holder.since else Standing.RUNNING
     attempt = read_note(run.path / PROCESS_FILE, Supervision)
-    if attempt is not None and attempt.is_alive and not _has_ended(run.path, attempt.started):
+    if attempt is not None and attempt.is_alive and not has_ended(run.path, attempt.started):
         asked = read_note(run.path / ASKED_FILE, Asked)
         return Standing.STOPPING if asked is not None and asked.at >= attempt.started else Standing.STARTING
+    if attempt is not None and attempt.is_concluding and not has_ended(run.path, attempt.started):
+        return Standing.STOPPING
     return _PLAIN[run.state]
 
 
-def _has_ended(folder: Path, since: float) -> bool:
+def has_ended(folder: Path, since: float) -> bool:
+    """Whether an attempt has said how it ended."""
     try:
         return (folder / "exit.json").stat().st_mtime >= since
     except OSError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import time
@@ -43,7 +44,7 @@ def read_meters(folder: Path) -> dict[str, JsonValue]:
 
 
 def read_run_meters(folder: Path) -> dict[str, JsonValue]:
-    """Memory (bytes) and processes of a run that is going on; nothing of one that is not."""
+    """Memory (bytes) and processes of a run that is going on, and what accelerators do; nothing of one that is not."""
     holder = read_holder(folder)
     if holder is None or not holder.process.is_local:
         return {}
@@ -60,7 +61,21 @@ def read_run_meters(folder: Path) -> dict[str, JsonValue]:
         except psutil.Error:
             continue
         cpu += times.user + times.system
-    return {"memory": total, "processes": len(family), "cpu_s": round(cpu, 2), "t": time.time()}
+    return {
+        "memory": total,
+        "processes": len(family),
+        "cpu_s": round(cpu, 2),
+        "gpus": _accelerators(),
+        "t": time.time(),
+    }
+
+
+def visible_accelerators() -> tuple[str, ...]:
+    """The devices that a run started from here would see, as CUDA names them."""
+    said = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if said is not None:
+        return tuple(name for part in said.split(",") if (name := part.strip()) and name != "-1")
+    return tuple(str(number) for number in range(len(_accelerators())))
 
 
 def _accelerators() -> list[JsonValue]:

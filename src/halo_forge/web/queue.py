@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from threading import Event, RLock, Thread
@@ -27,9 +27,9 @@ from halo_forge.runs.attempt import (
 )
 from halo_forge.runs.control import kill_run, stop_run
 from halo_forge.runs.lock import read_holder
-from halo_forge.runs.run_dir import Exit
+from halo_forge.runs.run_dir import Exit, read_launch
 from halo_forge.runs.state import RunState, read_status
-from halo_forge.web.board import ACTIVE, Board
+from halo_forge.web.board import ACTIVE, Board, has_ended
 
 PACE_S = 0.5
 TAKING_S = 60.0
@@ -37,11 +37,18 @@ NEVER_BEGAN = "it was taken out of the queue before it began"
 
 
 class Queue:
-    """Starts waiting runs in their order, at most so many at the same time."""
+    """Starts waiting runs in their order, at most so many at the same time.
 
-    def __init__(self, board: Board, slots: int) -> None:
+    Args:
+        slots: how many that is.
+        accelerators: devices as CUDA names them, one of which each run is given; none where runs use the processor.
+    """
+
+    def __init__(self, board: Board, slots: int, accelerators: Sequence[str] = ()) -> None:
         self._board = board
         self._slots = slots
+        self._accelerators = tuple(accelerators)
+        self._given: dict[Path, str] = {}
         self._change = RLock()
         self._awake, self._over = Event(), Event()
         self._children: list[subprocess.Popen[bytes]] = []
@@ -58,6 +65,9 @@ class Queue:
                 self._waiting[entry.run.path] = queued
             if entry.standing in ACTIVE and (entry.run.path / PROCESS_FILE).exists():
                 self._active.add(entry.run.path)
+                attempt = read_note(entry.run.path / PROCESS_FILE, Supervision)
+                if attempt is not None and attempt.accelerator is not None:
+                    self._given[entry.run.path] = attempt.accelerator
         self._thread.start()
 
     def close(self) -> None:
@@ -65,6 +75,11 @@ class Queue:
         self._over.set()
         self._awake.set()
         self._thread.join()
+
+    @property
+    def slots(self) -> int:
+        """Runs going at the same time at most."""
+        return self._slots
 
     @property
     def waiting(self) -> list[Path]:
@@ -81,7 +96,7 @@ class Queue:
         with self._change:
             if folder in self._waiting or folder in self._handed:
                 raise RunConflictError(f"{folder} is in the queue already")
-            if read_status(folder).state is RunState.RUNNING or self._is_alive(folder):
+            if read_status(folder).state is RunState.RUNNING:
                 raise RunConflictError(f"{folder} is running")
             last = max((queued.order for queued in self._waiting.values()), default=0.0)
             queued = Queued(order=last + 1, since=round(time.time(), 3), changes=dict(changes or {}))
@@ -136,6 +151,8 @@ class Queue:
             attempt = read_note(folder / PROCESS_FILE, Supervision)
             if attempt is None or attempt.trainer is None or not attempt.is_alive:
                 raise RunConflictError(f"{folder} is not running; there is nothing to stop")
+            if has_ended(folder, attempt.started) and not kill:
+                raise RunConflictError(f"{folder} has ended, and only writes its report")
             write_atomically(folder / ASKED_FILE, asked.model_dump_json() + "\n")
             attempt.trainer.signal(signal.SIGKILL if kill else signal.SIGTERM)
         self._board.forget()
@@ -146,8 +163,9 @@ class Queue:
             with self._change:
                 self._children = [child for child in self._children if child.poll() is None]
                 self._look()
-                while self.waiting and len(self._active) + len(self._handed) < self._slots:
-                    self._hand_over(self.waiting[0])
+                ready = [folder for folder in self.waiting if not self._is_alive(folder)]
+                for folder in ready[: max(0, self._slots - len(self._active) - len(self._handed))]:
+                    self._hand_over(folder)
             self._awake.wait(PACE_S)
             self._awake.clear()
 
@@ -171,9 +189,12 @@ class Queue:
         if not folder.is_dir():
             return  # removed while it waited
         self._handed[folder] = time.monotonic()
+        accelerator = self._least_used() if _takes_any(folder) else None
+        if accelerator is not None:
+            self._given[folder] = accelerator
         self._children.append(
             subprocess.Popen(
-                [sys.executable, "-m", "halo_forge.web.supervisor", str(folder)],
+                [sys.executable, "-m", "halo_forge.web.supervisor", str(folder), *filter(None, (accelerator,))],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
@@ -182,14 +203,27 @@ class Queue:
             )
         )
 
+    def _least_used(self) -> str | None:
+        busy = [self._given.get(folder) for folder in (*self._active, *self._handed)]
+        return min(self._accelerators, key=busy.count, default=None)
+
     def _put(self, folder: Path, queued: Queued) -> None:
         write_atomically(folder / QUEUED_FILE, queued.model_dump_json() + "\n")
         self._waiting[folder] = queued
         self._board.forget()
 
     def _is_alive(self, folder: Path) -> bool:
+        """Whether a process still works on the run; one that has ended may write its report for a while."""
         with suppress(HaloError):
             if read_holder(folder) is not None:
                 return True
         attempt = read_note(folder / PROCESS_FILE, Supervision)
-        return attempt is not None and attempt.is_alive
+        return attempt is not None and (attempt.is_alive or attempt.is_concluding)
+
+
+def _takes_any(folder: Path) -> bool:
+    """Whether a run may be given any accelerator: its settings name no device of their own."""
+    with suppress(HaloError):
+        context = read_launch(folder)
+        return context is not None and context.params.get("device", "auto") in ("auto", "cuda")
+    return False

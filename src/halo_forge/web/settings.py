@@ -24,7 +24,7 @@ class Settings:
     Args:
         runs_root: folder of the runs; everything that is launched stays below it.
         token: what a visitor must know; None where only this machine can connect.
-        slots: runs that the queue has going at the same time.
+        slots: runs that the queue has going at the same time; None for one an accelerator, or one if there is none.
         presets: folder of YAML files that forms can be filled from.
     """
 
@@ -32,7 +32,7 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = PORT
     token: str | None = None
-    slots: int = 1
+    slots: int | None = None
     presets: Path = Path("configs")
 
     def __post_init__(self) -> None:

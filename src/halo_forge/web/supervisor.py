@@ -1,19 +1,21 @@
 """The process beside a run that the page started: it starts the trainer, waits, and records what became of it.
 
-`python -m halo_forge.web.supervisor FOLDER`, in a session of its own, so that neither the server's end nor a closed
-terminal reaches it. The trainer has a session of its own too and holds `run.lock` itself, so that the run stays
-recognisable when this process is killed.
+`python -m halo_forge.web.supervisor FOLDER [ACCELERATOR]`, in a session of its own, so that neither the server's end
+nor a closed terminal reaches it. The trainer has a session of its own too and holds `run.lock` itself, so that the run
+stays recognisable when this process is killed.
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from halo_forge.core.errors import RunLockedError
@@ -36,20 +38,22 @@ TAIL = 4_000
 KILLED, STOPPED_EARLY = "it was killed; what it had in flight is lost", "stopped as it started"
 
 
-def supervise(folder: Path) -> int:
+def supervise(folder: Path, accelerator: str | None = None) -> int:
     """Start the run in the folder and stay until it has ended.
+
+    Args:
+        accelerator: the one device that it shall see, as CUDA names it.
 
     Returns:
         The exit status to end with: 0, or 75 if another process has taken the run from the queue.
     """
-    queued = read_note(folder / QUEUED_FILE, Queued) or Queued(order=0, since=0)
-    begun = Supervision(supervisor=this_process(), started=round(time.time(), 3))
-    try:
-        (folder / QUEUED_FILE).unlink()  # of several processes that try, one succeeds
-    except FileNotFoundError:
-        return RunLockedError.exit_code
-    (folder / ASKED_FILE).unlink(missing_ok=True)
-    _write(folder, begun)
+    begun = Supervision(supervisor=this_process(), started=round(time.time(), 3), accelerator=accelerator)
+    with _claim(folder) as queued:
+        if queued is None:
+            return RunLockedError.exit_code
+        (folder / ASKED_FILE).unlink(missing_ok=True)
+        _write(folder, begun)
+        (folder / QUEUED_FILE).unlink()
     changes = [part for key, value in queued.changes.items() for part in ("--set", f"{key}={json.dumps(value)}")]
     with (folder / OUTPUT_FILE).open("ab") as output:
         begins = output.tell()
@@ -59,6 +63,7 @@ def supervise(folder: Path) -> int:
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            env=os.environ | ({} if accelerator is None else {"CUDA_VISIBLE_DEVICES": accelerator}),
         )
     running = begun.model_copy(update={"trainer": mark_of(trainer.pid)})
     _write(folder, running)
@@ -66,6 +71,29 @@ def supervise(folder: Path) -> int:
     _conclude(folder, running, status, begins)
     _write(folder, running.model_copy(update={"ended": round(time.time(), 3), "exit_status": status}))
     return 0
+
+
+@contextmanager
+def _claim(folder: Path) -> Iterator[Queued | None]:
+    """Give the run's place in the queue to one process at a time, and to none once its file is gone.
+
+    The file is removed only when `pid.json` is there, so that the run is at no moment without either.
+    """
+    try:
+        file = (folder / QUEUED_FILE).open("rb")
+    except FileNotFoundError:
+        yield None
+        return
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield None
+            return
+        if not (folder / QUEUED_FILE).exists():
+            yield None
+            return
+        yield read_note(folder / QUEUED_FILE, Queued) or Queued(order=0, since=0)
 
 
 def _wait(trainer: subprocess.Popen[bytes]) -> int:
@@ -111,4 +139,4 @@ def _write(folder: Path, record: Supervision) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(supervise(Path(sys.argv[1])))
+    sys.exit(supervise(Path(sys.argv[1]), *sys.argv[2:]))

@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from halo_forge.web.board import ACTIVE
 from halo_forge.web.meters import read_meters
-from halo_forge.web.pages.actions import queue_of
+from halo_forge.web.pages.actions import queue_of, why_not_resume
 from halo_forge.web.site import site_of
 
 RECENT = 8
@@ -44,7 +44,8 @@ def _content(request: Request) -> dict[str, Any]:
         ],
         "total": len(glance.entries),
         "unreadable": glance.unreadable,
-        "slots": site.settings.slots,
+        "slots": queue_of(request).slots,
+        "why_not_resume": why_not_resume,
     }
 
 
