@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -158,10 +159,22 @@ def model_inputs(ref: ModelRef, loading: LoadingOptions) -> dict[str, InputFile]
 
 
 def _package_versions() -> dict[str, str]:
-    found = {}
+    found = {} if (commit := _commit()) is None else {"git": commit}
     for name in PACKAGES:
         try:
             found[name] = version(name)
         except PackageNotFoundError:
             continue
     return found
+
+
+def _commit() -> str | None:
+    """The commit of the checkout that this package is run from, if it is."""
+    checkout = Path(__file__).resolve().parents[3]
+    if not (checkout / ".git").exists():
+        return None
+    command = ["git", "-C", str(checkout), "rev-parse", "HEAD"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, timeout=5, check=True).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return None

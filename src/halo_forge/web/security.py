@@ -105,7 +105,7 @@ class Guard:
 
     async def _read_form(self, scope: Scope, receive: Receive, headers: Headers) -> PlainTextResponse | None:
         kind = headers.get("content-type", "").partition(";")[0].strip()
-        if kind != "application/x-www-form-urlencoded":
+        if kind != "application/x-www-form-urlencoded" and headers.get("content-length") != "0":
             return PlainTextResponse("Send a form (application/x-www-form-urlencoded).\n", 415)
         body = b""
         while True:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import NamedTuple
 
 from pydantic import JsonValue, ValidationError
@@ -13,12 +12,12 @@ from starlette.routing import Route
 
 from halo_forge.benchmark.compare import compare_runs
 from halo_forge.core.errors import ConfigError, DataError
-from halo_forge.rollout.metrics import Estimate
 from halo_forge.rollout.records import read_records
 from halo_forge.runs.comparison import Comparison
-from halo_forge.runs.run_dir import CYCLES_FILE, SUMMARY_FILE, read_launch
-from halo_forge.runs.summary import BenchmarkSummary, CycleSummary, RaftSummary
+from halo_forge.runs.run_dir import CYCLES_FILE, read_launch
+from halo_forge.runs.summary import CycleSummary
 from halo_forge.web.board import Entry
+from halo_forge.web.figures import figures_of
 from halo_forge.web.responses import existing
 from halo_forge.web.site import site_of
 
@@ -36,7 +35,7 @@ def show(request: Request) -> Response:
     """Draw the comparison."""
     entries = _entries(request)
     comparison, refused = _compare(entries) if len(entries) > 1 else (None, "")
-    figures = {entry.run.run_id: _figures(entry.run.path) for entry in entries}
+    figures = {entry.run.run_id: figures_of(entry.run.path) for entry in entries}
     metrics = list(dict.fromkeys(metric for each in figures.values() for metric in each))
     return site_of(request).page(
         request,
@@ -75,27 +74,6 @@ def _compare(entries: list[Entry]) -> tuple[Comparison | None, str]:
         return None, said[:1_500]
 
 
-def _figures(folder: Path) -> dict[str, Estimate]:
-    """pass@k of a finished run, as its summary has it."""
-    path, context = existing(folder, SUMMARY_FILE), read_launch(folder)
-    if path is None or context is None:
-        return {}
-    try:
-        if context.kind == "benchmark":
-            summary = BenchmarkSummary.model_validate_json(path.read_bytes())
-            found = {f"pass@{k}": estimate for k, estimate in summary.sampled.pass_at.items()}
-            greedy = summary.greedy.pass_at if summary.greedy else {}
-            return found | {f"greedy pass@{k}": estimate for k, estimate in greedy.items()}
-        if context.kind == "raft":
-            raft = RaftSummary.model_validate_json(path.read_bytes())
-            best = next((cycle for cycle in raft.cycles if cycle.cycle == raft.best_cycle), None)
-            held = best.holdout.pass_at if best and best.holdout else {}
-            return {f"held-out pass@{k}": estimate for k, estimate in held.items()}
-    except ValidationError:
-        return {}
-    return {}
-
-
 def _settings(entries: list[Entry]) -> list[Setting]:
     all_params = []
     for entry in entries:
@@ -119,7 +97,13 @@ def _curves(entry: Entry) -> dict[str, JsonValue]:
         for cycle in read_records(folder / CYCLES_FILE, CycleSummary):
             first = cycle.holdout.pass_at.get("1") if cycle.holdout else None
             cycles.append([cycle.cycle, first.value if first else None])
-    return {"run_id": entry.run.run_id, "name": entry.run.name, "losses": losses[::thin], "cycles": cycles}
+    pass_at: list[JsonValue] = [
+        [int(k), estimate.value]
+        for name, estimate in figures_of(folder).items()
+        if (k := name.rpartition("pass@")[2]).isdecimal() and not name.startswith("greedy")
+    ]
+    curves = {"losses": losses[::thin], "cycles": cycles, "pass_at": pass_at}
+    return {"run_id": entry.run.run_id, "name": entry.run.name, **curves}
 
 
 def _loss(line: bytes) -> JsonValue:

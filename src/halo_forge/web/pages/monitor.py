@@ -16,6 +16,7 @@ from halo_forge.runs.housekeeping import size_of
 from halo_forge.runs.relaunch import COMMANDS
 from halo_forge.runs.summary import CycleSummary
 from halo_forge.web.board import ACTIVE
+from halo_forge.web.figures import figures_of
 from halo_forge.web.meters import read_run_meters
 from halo_forge.web.pages.actions import why_not_resume
 from halo_forge.web.pages.samples import cycles_with_rollouts
@@ -23,6 +24,8 @@ from halo_forge.web.responses import download, existing, inert_page, inside
 from halo_forge.web.site import site_of
 
 MOST_BYTES = 1 << 20
+# Drawing and verifying overlap, so that only their sum follows on from the others.
+PHASES = {"collect": "draw and verify", "train": "train", "evaluate": "evaluate"}
 DOWNLOADS = {
     "summary.json": "application/json",
     "config.yaml": "application/yaml",
@@ -49,6 +52,7 @@ def show(request: Request) -> Response:
         title=entry.run.name,
         entry=entry,
         detail=detail,
+        figures=figures_of(folder),
         problem=problem,
         resume_refused=why_not_resume(entry),
         active=entry.standing in ACTIVE,
@@ -56,6 +60,7 @@ def show(request: Request) -> Response:
         cycles=cycles_with_rollouts(folder),
         cycles_asked=detail.settings.get("cycles", 5) if detail and entry.run.kind == "raft" else 0,
         files=[name for name in DOWNLOADS if existing(folder, name)],
+        rows=_rows_of(folder),
         has_report=existing(folder, "report.html") is not None,
         disk=size_of(folder),
         siblings=_lineage(request, entry.run.run_id, entry.run.parent),
@@ -99,14 +104,22 @@ def file(request: Request) -> Response:
     """Give one of the run's files to be saved."""
     folder = site_of(request).board.find(request.path_params["run_id"])
     name = request.path_params["name"]
-    if name not in DOWNLOADS:
-        raise ConfigError(f"there is no download '{name}'; there are: {', '.join(DOWNLOADS)}")
-    return download(inside(folder, name), f"{folder.name}-{name}", DOWNLOADS[name])
+    if name not in DOWNLOADS and name not in _rows_of(folder):
+        raise ConfigError(f"there is no download '{name[:80]}'; there are: {', '.join(DOWNLOADS)}")
+    kind = DOWNLOADS.get(name, "application/x-ndjson")
+    return download(inside(folder, name), f"{folder.name}-{name.replace('/', '-')}", kind)
 
 
 def report(request: Request) -> Response:
     """Show the run's report; what it says is the run folder's, so nothing in it may act."""
     return inert_page(inside(site_of(request).board.find(request.path_params["run_id"]), "report.html"))
+
+
+def _rows_of(folder: Path) -> list[str]:
+    """The files of rollouts and of what was kept of them, as paths within the run."""
+    found = [f"rollouts/{name}.jsonl" for name in cycles_with_rollouts(folder)]
+    found += [name.replace("rollouts/", "kept/", 1) for name in found]
+    return [name for name in found if existing(folder, name)]
 
 
 def read_events_from(folder: Path, at: int) -> tuple[list[JsonValue], int, bool]:
@@ -155,7 +168,7 @@ def _figures(cycle: CycleSummary) -> dict[str, JsonValue]:
         "held_out_low": first.ci95[0] if first and first.ci95 else None,
         "held_out_high": first.ci95[1] if first and first.ci95 else None,
         "loss": cycle.training.mean_loss if cycle.training else None,
-        "seconds": dict(cycle.seconds),
+        "phases": {said: cycle.seconds[name] for name, said in PHASES.items() if name in cycle.seconds},
         "rewards": list(drawn.rewards) if drawn else None,
     }
 
@@ -180,7 +193,7 @@ def _whole_number(text: str) -> int:
 ROUTES = [
     Route("/runs/{run_id}", show),
     Route("/runs/{run_id}/report", report),
-    Route("/runs/{run_id}/files/{name}", file),
+    Route("/runs/{run_id}/files/{name:path}", file),
     Route("/api/runs/{run_id}/live", live),
     Route("/api/runs/{run_id}/cycles", cycles),
     Route("/api/runs/{run_id}/meters", meters),

@@ -153,7 +153,8 @@ def page_as_json(request: Request) -> Response:
 
 def _question(request: Request, files: list[str]) -> Question:
     given = request.query_params
-    file = given.get("file", files[-1] if files else "")
+    newest = [name for name in files if name.startswith("cycle_")] or files
+    file = given.get("file", newest[-1] if newest else "")
     if file and file not in files:
         raise ConfigError(f"this run has no rollouts '{file[:80]}'; it has {', '.join(files) or 'none'}")
     page = given.get("page", "1")

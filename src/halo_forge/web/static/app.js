@@ -10,11 +10,12 @@ document.getElementById("theme").addEventListener("click", () => {
 });
 
 document.addEventListener("submit", (event) => {
-  const form = event.target;
-  if (form.dataset.confirm && !confirm(form.dataset.confirm)) { event.preventDefault(); return; }
-  if (form.dataset.busy) {
+  // Not form.dataset: a field may be called "dataset", and a form's fields hide its properties.
+  const form = event.target, question = form.getAttribute("data-confirm"), busy = form.getAttribute("data-busy");
+  if (question && !confirm(question)) { event.preventDefault(); return; }
+  if (busy) {
     const button = form.querySelector("button[type=submit]");
-    setTimeout(() => { button.disabled = true; button.textContent = form.dataset.busy; });
+    setTimeout(() => { button.disabled = true; button.textContent = busy; });
   }
 });
 
@@ -66,12 +67,24 @@ if (meters) {
 const form = document.querySelector("[data-check]");
 if (form) {
   const touched = new Set([...form.querySelectorAll(".field.bad")].map((field) => field.dataset.field));
+  for (const input of form.querySelectorAll(".field :is(input, textarea)")) { // typed before this script was there
+    if (input.value !== input.defaultValue) touched.add(input.closest(".field").dataset.field);
+  }
+  const label = (key) => form.querySelector(`[data-field="${key}"] label`)?.firstChild.textContent.trim() ?? key;
+  // What is wrong, in the words of the labels; settings that share a message stand in for each other.
+  const still = (problems) => {
+    const groups = new Map();
+    for (const [key, message] of Object.entries(problems)) {
+      if (key) groups.set(message === "Required" ? key : message, [...groups.get(message) ?? [], label(key)]);
+    }
+    return groups.size ? `still needed or wrong: ${[...groups.values()].map((names) => names.join(" or ")).join(", ")}` : problems[""] ?? "…";
+  };
   let timer, number = 0;
   const check = async () => {
     const mine = ++number;
     const values = new URLSearchParams(new FormData(form));
     values.delete("yaml");
-    const said = await post(form.dataset.check, values).catch(() => null);
+    const said = await post(form.getAttribute("data-check"), values).catch(() => null);
     if (!said || mine !== number) return;
     for (const field of form.querySelectorAll(".field")) {
       const wrong = touched.has(field.dataset.field) ? said.problems[field.dataset.field] ?? "" : "";
@@ -84,7 +97,7 @@ if (form) {
     whole.textContent = touched.size ? said.problems[""] ?? "" : "";
     whole.hidden = !whole.textContent;
     const line = document.getElementById("line");
-    line.textContent = said.command || line.dataset.incomplete;
+    line.textContent = said.command || still(said.problems);
     line.classList.toggle("muted", !said.command);
   };
   form.addEventListener("input", (event) => {
@@ -94,4 +107,7 @@ if (form) {
     timer = setTimeout(check, 250);
   });
   check();
+  const first = form.querySelector(".field.bad :is(input, select, textarea)");
+  first?.scrollIntoView({ block: "center" });
+  first?.focus({ preventScroll: true });
 }

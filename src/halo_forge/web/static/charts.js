@@ -1,5 +1,6 @@
 // Charts in the page's colours, which follow the theme. A chart exists only once it has something to show.
 import uPlot from "./vendor/uPlot.esm.js";
+import { duration } from "./wire.js";
 
 const variable = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const DASHES = [[], [6, 4], [2, 3], [10, 4, 2, 4]];
@@ -13,7 +14,7 @@ export const colour = (i) => (isDark() ? DARK : LIGHT)[i % LIGHT.length];
 const dash = (i) => DASHES[Math.floor(i / LIGHT.length) % DASHES.length];
 
 export class Chart {
-  // names: one a line; unit: "percent", "number" or "rate"; points marks few values that stand apart, such as cycles.
+  // names: one a line; unit: "percent", "number" or "time"; points marks few values that stand apart, such as cycles.
   constructor(parent, title, names, { unit = "number", points = false, x = "step" } = {}) {
     this.names = names; this.unit = unit; this.points = points; this.x = x; this.data = null;
     this.figure = document.createElement("figure");
@@ -28,14 +29,17 @@ export class Chart {
     this.figure.append(caption, this.box);
     if (names.length > 1) this.figure.append(this.legend = document.createElement("ul"));
     parent.append(this.figure);
-    new ResizeObserver(() => this.plot?.setSize(this.size())).observe(this.box);
+    this.watch = new ResizeObserver(() => this.plot?.setSize(this.size()));
+    this.watch.observe(this.box);
     addEventListener("themechange", () => this.draw());
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.draw());
   }
+  remove() { this.watch.disconnect(); this.plot?.destroy(); this.data = null; this.figure.remove(); }
   size() { return { width: Math.max(200, this.box.clientWidth), height: 190 }; }
   write(value) {
     if (value === null || value === undefined) return "–";
     if (this.unit === "percent") return `${(100 * value).toFixed(Math.abs(value) < 0.1 && value ? 1 : 0)}%`;
+    if (this.unit === "time") return value ? duration(value) : "0";
     const size = Math.abs(value);
     if (size && (size < 1e-3 || size >= 1e6)) return value.toExponential(1).replace("e+", "e");
     return size >= 1000 ? Math.round(value).toLocaleString("en") : String(Number(value.toPrecision(3)));
@@ -44,9 +48,17 @@ export class Chart {
     const first = this.data === null;
     this.data = data;
     const final = data[1].findLast((value) => value !== null && value !== undefined);
-    this.last.textContent = this.names.length === 1 ? this.write(final) : "";
+    this.read(null);
     this.box.setAttribute("aria-label", `${this.title}: ${data[0].length} points, last ${this.write(final)}`);
     if (first) this.draw(); else this.plot.setData(data);
+  }
+  // The values under the pointer, or the last one.
+  read(place) {
+    if (place === null || place === undefined || this.data[0][place] === undefined) {
+      this.last.textContent = this.names.length === 1 ? this.write(this.data[1].findLast((v) => v !== null && v !== undefined)) : "";
+      return;
+    }
+    this.last.textContent = `${this.x} ${this.data[0][place]}: ${this.data.slice(1).map((ys) => this.write(ys[place])).join(" · ")}`;
   }
   draw() {
     if (this.data === null) return;
@@ -57,6 +69,8 @@ export class Chart {
     this.plot = new uPlot({
       ...this.size(),
       padding: [10, 8, 0, 0],
+      legend: { show: false },
+      hooks: { setCursor: [(self) => this.read(self.cursor.idx)] },
       cursor: { drag: { x: true, y: false }, points: { size: 6 } },
       scales: { x: { time: false }, y: { range: (self, low, high) => this.range(low, high, percent) } },
       axes: [{ ...axis, grid: { show: false }, values: whole, size: 30 }, { ...axis, size: 54, values: (self, splits) => splits.map((v) => this.write(v)) }],

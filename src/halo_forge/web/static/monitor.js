@@ -11,6 +11,7 @@ const $ = (name) => page.querySelector(`[data-${name}]`);
 // Charts ----------------------------------------------------------------------------------------------------------
 const places = $("charts"), charts = new Map();
 function chart(key, title, names, options) {
+  if (charts.has(key) && String(charts.get(key).names) !== String(names)) { charts.get(key).remove(); charts.delete(key); }
   if (!charts.has(key)) charts.set(key, new Chart(places, title, names, options));
   return charts.get(key);
 }
@@ -20,10 +21,12 @@ const held = { x: [], pass: [], drawn: [] };
 const kept = { x: [], count: [] };
 let first = { cycle: null, step: 0, shift: 0 };
 let phase = null;
+let cycle = { number: null, began: null }, lengths = [], finished = 0; // seconds of the cycles of this attempt
 
 function take(event) {
   const m = event.m ?? {};
-  if (event.type === "run_started") phase = null;
+  if (event.type === "run_started") { phase = null; lengths = []; cycle = { number: null, began: null }; }
+  if (event.type === "phase_started" && event.cycle > 0 && event.cycle !== cycle.number) cycle = { number: event.cycle, began: event.t };
   if (event.type === "phase_started") phase = { name: event.phase, cycle: event.cycle, total: m.total ?? null, done: m.done ?? 0, before: m.done ?? 0, t0: event.t, t: event.t, passed: 0, verified: 0 };
   if (phase && event.phase === phase.name && (event.type === "step" || event.type === "progress")) {
     phase.done = event.step ?? phase.done;
@@ -51,18 +54,29 @@ function take(event) {
     if (at >= 0) for (const list of [...Object.values(held), ...Object.values(kept)]) list.splice(at);
     held.x.push(event.cycle); held.pass.push(m.holdout_pass_at_1 ?? null); held.drawn.push(m.pass_at_1 ?? null);
     kept.x.push(event.cycle); kept.count.push(event.cycle ? m.kept ?? null : null);
+    if (event.cycle === cycle.number) lengths.push(event.t - cycle.began);
+    finished += 1;
   }
 }
 const some = (list) => list.some((value) => value !== null && value !== undefined);
 function draw() {
-  if (some(held.pass) || some(held.drawn)) chart("held", "pass@1 by cycle", ["held out", "drawn"], { unit: "percent", points: true }).set([held.x, held.pass, held.drawn]);
+  if (some(held.pass) || some(held.drawn)) chart("held", "pass@1 by cycle", ["held out", "drawn"], { unit: "percent", points: true, x: "cycle" }).set([held.x, held.pass, held.drawn]);
   if (some(steps.loss)) chart("loss", "Loss by step", ["loss"]).set([steps.x, steps.loss]);
-  if (some(drawing.pass)) chart("drawn", "Pass rate of what is drawn, by chunk", ["pass rate"], { unit: "percent" }).set([drawing.x, drawing.pass]);
-  if (some(kept.count)) chart("kept", "Kept by cycle", ["kept"], { points: true }).set([kept.x, kept.count]);
+  if (some(drawing.pass)) chart("drawn", "Pass rate of what is drawn, by chunk", ["pass rate"], { unit: "percent", x: "chunk" }).set([drawing.x, drawing.pass]);
+  if (some(kept.count)) chart("kept", "Kept by cycle", ["kept"], { points: true, x: "cycle" }).set([kept.x, kept.count]);
   if (some(steps.rate)) chart("rate", "Learning rate by step", ["learning rate"]).set([steps.x, steps.rate]);
   if (some(steps.speed)) chart("speed", "Tokens a second, training", ["tokens a second"]).set([steps.x, steps.speed]);
-  if (some(drawing.speed)) chart("gspeed", "Tokens a second, drawing", ["tokens a second"]).set([drawing.x, drawing.speed]);
+  if (some(drawing.speed)) chart("gspeed", "Tokens a second, drawing", ["tokens a second"], { x: "chunk" }).set([drawing.x, drawing.speed]);
   $("nocharts").hidden = charts.size > 0;
+  time();
+}
+let timed = 0;
+async function time() { // what events do not say: the phases of each cycle
+  if (finished === timed) return;
+  timed = finished;
+  const cycles = await getJson(`${api}/cycles`).catch(() => []);
+  const names = ["draw and verify", "train", "evaluate"].filter((name) => cycles.some((each) => each.phases[name] !== undefined));
+  if (names.length && cycles.length > 1) chart("time", "Time by cycle", names, { unit: "time", points: true, x: "cycle" }).set([cycles.map((each) => each.cycle), ...names.map((name) => cycles.map((each) => each.phases[name] ?? null))]);
 }
 
 // Progress --------------------------------------------------------------------------------------------------------
@@ -81,7 +95,12 @@ function tell(standing) {
   $("phase").textContent = `${where}${phase.name}${phase.total ? ` · ${phase.done.toLocaleString("en")} of ${phase.total.toLocaleString("en")}` : ""}`;
   if (phase.total) { bar.max = phase.total; bar.value = phase.done; } else bar.removeAttribute("value");
   const pace = (phase.done - phase.before) / (phase.t - phase.t0);
-  $("eta").textContent = phase.total && pace > 0 && phase.done < phase.total ? `about ${duration((phase.total - phase.done) / pace)} left in this phase` : "";
+  const left = phase.total && pace > 0 && phase.done < phase.total ? [`about ${duration((phase.total - phase.done) / pace)} left in this phase`] : [];
+  if (lengths.length && cyclesAsked >= cycle.number) {
+    const usual = lengths.slice(-3).reduce((a, b) => a + b) / lengths.slice(-3).length;
+    left.push(`at most ${duration(Math.max(0, usual * (cyclesAsked - cycle.number + 1) - (phase.t - cycle.began)))} in all`);
+  }
+  $("eta").textContent = left.join(", ");
   strip();
 }
 let taken = null;
@@ -91,6 +110,7 @@ function strip() {
   if (phase?.loss !== undefined && phase.loss !== null) facts.push(["loss", phase.loss.toFixed(4)]);
   if (phase?.speed) facts.push(["tokens a second", Math.round(phase.speed).toLocaleString("en")]);
   if (taken?.memory) facts.push(["memory", bytes(taken.memory)], ["processes", taken.processes]);
+  for (const gpu of taken?.gpus ?? []) facts.push([gpu.name, `${gpu.percent ?? "–"}%, ${bytes(gpu.memory_used)}`]);
   if (taken?.cores !== undefined) facts.push(["cores", taken.cores.toFixed(1)]);
   $("strip").replaceChildren(...facts.map(([name, value]) => {
     const pair = document.createElement("div"), dt = document.createElement("dt"), dd = document.createElement("dd");

@@ -1,6 +1,26 @@
-// Two ticked samples can be compared.
+// Two ticked samples can be compared, also from different pages: the choice lasts as long as the tab.
 const form = document.getElementById("pair");
-form?.addEventListener("change", () => {
-  const ticked = form.querySelectorAll("input[name=sample]:checked");
-  form.querySelector("[data-pair]").disabled = ticked.length !== 2;
-});
+if (form) {
+  const button = form.querySelector("[data-pair]"), key = `pair ${form.getAttribute("action")}`;
+  let chosen = [];
+  try { chosen = JSON.parse(sessionStorage.getItem(key) ?? "[]"); } catch { /* begins empty */ }
+  const boxes = [...form.querySelectorAll("input[type=checkbox][name=sample]")];
+  const show = () => {
+    for (const box of boxes) box.checked = chosen.includes(box.value);
+    for (const old of form.querySelectorAll("input[type=hidden][name=sample]")) old.remove();
+    for (const value of chosen.filter((each) => !boxes.some((box) => box.value === each))) {
+      const field = document.createElement("input");
+      Object.assign(field, { type: "hidden", name: "sample", value });
+      form.prepend(field);
+    }
+    button.disabled = chosen.length !== 2;
+    button.textContent = chosen.length === 1 ? "Compare with another" : "Compare two";
+    try { sessionStorage.setItem(key, JSON.stringify(chosen)); } catch { /* lasts for this page only */ }
+  };
+  form.addEventListener("change", ({ target }) => {
+    chosen = target.checked ? [...chosen, target.value].slice(-2) : chosen.filter((value) => value !== target.value);
+    show();
+  });
+  form.addEventListener("submit", () => { try { sessionStorage.removeItem(key); } catch { /* nothing was kept */ } });
+  show();
+}
