@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 CHROMIUM = shutil.which("chromium")
 FLAGS = (
@@ -20,6 +20,8 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
+WAIT_MS = 60_000
+expect.set_options(timeout=WAIT_MS)
 DESKTOP, PHONE = {"width": 1280, "height": 860}, {"width": 390, "height": 844}
 
 
@@ -45,7 +47,7 @@ class Visit:
             reduced_motion="reduce",
         )
         self.page: Page = self.context.new_page()
-        self.page.set_default_timeout(60_000)
+        self.page.set_default_timeout(WAIT_MS)
         self.strangers: list[str] = []
         self.errors: list[str] = []
         ours = (address, "data:", "blob:")
@@ -58,9 +60,13 @@ class Visit:
         if kind == "error" and not text.startswith("Failed to load resource"):
             self.errors.append(text)
 
-    def check(self) -> None:
-        """No violation of accessibility, no request elsewhere, no error, nothing wider than the screen."""
-        found = Axe().run(self.page)
+    def check(self, **rules: object) -> None:
+        """No violation of accessibility, no request elsewhere, no error, nothing wider than the screen.
+
+        Args:
+            rules: which of axe's, as its option `runOnly` or `rules` has it; by default all.
+        """
+        found = Axe().run(self.page, options=rules or None)
         told = [
             f"{one['id']}: {one['help']}: " + "; ".join(str(node["target"]) for node in one["nodes"][:4])
             for one in found.response["violations"]
@@ -69,6 +75,15 @@ class Visit:
         assert not self.strangers and not self.errors, (self.strangers, self.errors)
         wide = self.page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth + 1")
         assert not wide, f"{self.page.url} is wider than the screen"
+
+    def fill(self, **texts: str) -> None:
+        """Put texts into fields of a form, by the names of settings."""
+        for key, text in texts.items():
+            field = self.page.locator(f"[data-field={key}] :is(input, textarea, select)")
+            if field.evaluate("element => element.tagName") == "SELECT":
+                field.select_option(text)
+            else:
+                field.fill(text)
 
     def close(self) -> None:
         self.context.close()

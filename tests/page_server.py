@@ -16,6 +16,7 @@ from pathlib import Path
 import httpx2
 from httpx2 import Client, Response
 
+from halo_forge.runs.attempt import Supervision, read_note
 from halo_forge.web.security import CSRF_HEADER
 
 START_S = 60
@@ -77,6 +78,17 @@ class Server:
         assert self.process.stderr is not None
         self.process.stderr.close()
         self.page.client.close()
+
+
+def end_runs(root: Path) -> None:
+    """End every run below a folder at once, and what waits for its turn."""
+    for file in root.glob("**/queued.json"):
+        file.unlink()
+    for file in root.glob("**/pid.json"):
+        attempt = read_note(file, Supervision)
+        for process in (attempt.supervisor, attempt.trainer) if attempt else ():
+            if process is not None:
+                process.signal(signal.SIGKILL)
 
 
 def free_port() -> int:

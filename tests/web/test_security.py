@@ -125,7 +125,7 @@ def page(server: Server) -> Page:
 
 
 def filled(path: str, value: str = "x") -> str:
-    return re.sub(r"{\w+}", lambda _: quote(value, safe=""), path)
+    return re.sub(r"{\w+(:path)?}", lambda _: quote(value, safe=""), path)
 
 
 @pytest.mark.parametrize(
@@ -214,7 +214,7 @@ def test_no_parameter_leads_out_of_the_folders(page: Page, folders: Path, secret
 def test_a_run_stays_below_the_root(page: Page, folders: Path, output: str) -> None:
     answer = page.post("/new/raft-train", model="m", prompts="p.jsonl", output=output)
     assert answer.status_code == 422
-    assert ('data-field="output"' in answer.text and "Choose a folder" in answer.text) or "no name" in answer.text
+    assert ('data-field="output"' in answer.text and "Choose a place" in answer.text) or "no name" in answer.text
     assert not (folders.parent / "out").exists() and not Path("/tmp/halo-out").exists()
 
 
@@ -254,7 +254,7 @@ def test_nothing_makes_the_server_fail(page: Page, data: st.DataObject) -> None:
     given_words = st.sampled_from([*known, "cycle_1", "1", "-1", "raft-train", "console", "yes"])
     word = st.one_of(given_words, st.text(max_size=40))
     path, methods = data.draw(st.sampled_from(ROUTES))
-    address = re.sub(r"{\w+}", lambda _: quote(data.draw(word), safe=""), path)
+    address = re.sub(r"{\w+(:path)?}", lambda _: quote(data.draw(word), safe=""), path)
     names = st.sampled_from(PARAMETERS)
     fields = data.draw(st.dictionaries(names, word, max_size=4))
     if "POST" in methods:

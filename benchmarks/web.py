@@ -1,0 +1,265 @@
+"""Speed and memory of the page in headless Chromium, on folders made for it, as JSON.
+
+    python benchmarks/web.py [--runs 500] [--rollouts 100000] [--log-mb 100] [--points 10000] [--repeats 5]
+
+The real server and Debian's Chromium (`pip install 'halo-forge[dev]'` has what drives it). A page is ready when what
+it is for is on the screen: the dashboard's meters, the last line of a log, the first sample. Milliseconds are wall
+time, each the median of several; the load averages say what else the machine did, since other work slows all of it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import random
+import re
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+from httpx2 import Client, TransportError
+from playwright.sync_api import Browser, sync_playwright
+
+from halo_forge.config.load import load
+from halo_forge.config.sft import SftTrainConfig
+from halo_forge.core.events import EventType
+from halo_forge.core.types import Completion, Rollout, Stage, Verdict
+from halo_forge.rollout.records import append_records
+from halo_forge.runs.run_dir import open_run
+
+FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
+BATCH = 5_000
+CHART = """async (count) => {
+  const { Chart } = await import("/static/charts.js");
+  const box = document.createElement("div");
+  box.style.width = "700px";
+  document.body.append(box);
+  const xs = Array.from({ length: count }, (_, i) => i), line = () => xs.map((x) => Math.sin(x / 300) + Math.random());
+  const drawn = () => new Promise((done) => setTimeout(done)); // the chart draws in a microtask, which comes before
+  const times = [];
+  const chart = new Chart(box, "loss", ["loss"]);
+  for (let i = 0; i < 21; i++) {
+    const data = [xs, line()];
+    await new Promise(requestAnimationFrame);
+    const begun = performance.now();
+    chart.set(data);
+    await drawn();
+    times.push(performance.now() - begun);
+  }
+  return times;
+}"""
+
+
+def make_runs(root: Path, count: int) -> None:
+    """Finished runs, as a list of runs meets them."""
+    for number in range(count):
+        folder = root / f"run-{number:03}"
+        loaded = load(SftTrainConfig, {"model": "m", "data": "rows.jsonl", "output": folder, "seed": number})
+        with open_run("sft", loaded, folder, {}) as run:
+            for step in range(1, 21):
+                run.events.emit(EventType.STEP, phase="train", step=step, loss=1 / step, learning_rate=1e-4)
+
+
+def make_large_run(folder: Path, rollouts: int, log_mb: int, points: int) -> None:
+    """One run with everything in plenty."""
+    loaded = load(SftTrainConfig, {"model": "m", "data": "rows.jsonl", "output": folder})
+    chance = random.Random(0)
+    with open_run("sft", loaded, folder, {}) as run:
+        run.events.emit(EventType.PHASE_STARTED, phase="train", total=points)
+        for step in range(1, points + 1):
+            run.events.emit(EventType.STEP, phase="train", step=step, loss=1 + chance.random() / step)
+        file = run.rollouts("cycle_1")
+        file.parent.mkdir(exist_ok=True)
+        for begin in range(0, rollouts, BATCH):
+            append_records(file, [rollout(i, chance) for i in range(begin, min(begin + BATCH, rollouts))])
+    line = "12:00:00  cycle 1 · train 1,234/9,999 · loss 0.1234 · 1,234 tokens a second\n"
+    with (folder / "console.log").open("w") as log:
+        for _ in range(log_mb):
+            log.write(line * ((1 << 20) // len(line)))
+        log.write("the last line\n")
+
+
+def rollout(number: int, chance: random.Random) -> Rollout:
+    """A completion of 200 tokens, of which a quarter pass."""
+    passed = number % 4 == 0
+    text = f"int f{number}(int n) {{\n    // {'so ' * 60}\n    return n * {number};\n}}\n"
+    tokens = tuple(chance.randrange(32_000) for _ in range(200))
+    completion = Completion(
+        prompt_id=f"p{number // 8}",
+        index=number % 8,
+        text=text,
+        token_ids=tokens,
+        logprobs=tuple(round(-chance.random(), 4) for _ in tokens),
+    )
+    detail = "" if passed else f"assertion {number % 5} failed"
+    verdict = Verdict(reward=float(passed), passed=passed, stage=Stage.TESTS, detail=detail)
+    return Rollout(cycle=1, chunk=number // 64, completion=completion, verdict=verdict)
+
+
+class Server:
+    """`halo-forge ui` on a free port."""
+
+    def __init__(self, root: Path) -> None:
+        with socket.socket() as one:
+            one.bind(("127.0.0.1", 0))
+            port = one.getsockname()[1]
+        begun = time.perf_counter()
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "halo_forge", "ui", "--port", str(port), "--runs-root", str(root)], cwd=root.parent
+        )
+        self.address = f"http://127.0.0.1:{port}"
+        self.client = Client(base_url=self.address, timeout=120, trust_env=False)
+        while True:
+            try:
+                self.client.get("/static/app.css")
+                break
+            except TransportError:
+                time.sleep(0.02)
+        self.start_s = time.perf_counter() - begun
+
+    @property
+    def memory_mb(self) -> float:
+        """Resident size."""
+        return round(psutil.Process(self.process.pid).memory_info().rss / 1e6, 1)
+
+    def ms(self, path: str, repeats: int, pause_s: float = 0) -> float:
+        """Median time of a request."""
+        times = []
+        for _ in range(repeats):
+            time.sleep(pause_s)
+            begun = time.perf_counter()
+            answer = self.client.get(path)
+            times.append(time.perf_counter() - begun)
+            assert answer.status_code == 200, (path, answer.status_code)
+        return round(statistics.median(times) * 1e3, 1)
+
+
+@contextmanager
+def serving(root: Path) -> Iterator[Server]:
+    """Serve a folder of runs."""
+    server = Server(root)
+    try:
+        yield server
+    finally:
+        server.process.send_signal(signal.SIGTERM)
+        server.process.wait(timeout=30)
+
+
+def loads_ms(browser: Browser, address: str, path: str, ready: str, repeats: int) -> dict[str, float]:
+    """First and second load of a page, each in fresh contexts: until `ready`, an expression, holds."""
+    times: tuple[list[float], list[float]] = ([], [])
+    for _ in range(repeats):
+        context = browser.new_context(base_url=address)
+        page = context.new_page()
+        for found in times:
+            begun = time.perf_counter()
+            page.goto(path, wait_until="commit")
+            page.wait_for_function(ready, polling="raf")
+            found.append((time.perf_counter() - begun) * 1e3)
+        context.close()
+    return {"first_ms": round(statistics.median(times[0])), "second_ms": round(statistics.median(times[1]))}
+
+
+def measure_lists(work: Path, browser: Browser, runs: int, repeats: int) -> dict[str, Any]:
+    """The server at rest, the dashboard and the table of many runs."""
+    root = work / "many"
+    make_runs(root, runs)
+    with serving(root) as server:
+        time.sleep(2)
+        found: dict[str, Any] = {"server_start_s": round(server.start_s, 2), "idle_mb": server.memory_mb}
+        # A list is kept for a second, so that one that is asked for later is looked up anew.
+        found["list_runs"] = {"runs": runs, "looked_up_ms": server.ms("/api/results", repeats, pause_s=1.2)}
+        found["list_runs"]["table_ms"] = server.ms("/results", repeats, pause_s=1.2)
+        meters = "document.querySelector('[data-meter=cpu]')?.textContent.includes('%')"
+        found["dashboard"] = loads_ms(browser, server.address, "/", meters, repeats)
+        found["idle_mb_after"] = server.memory_mb
+        return found
+
+
+def measure_run(work: Path, browser: Browser, options: argparse.Namespace) -> dict[str, Any]:
+    """One run with a long log, many points and many samples."""
+    root = work / "large"
+    make_large_run(root / "run", options.rollouts, options.log_mb, options.points)
+    with serving(root) as server:
+        run_id = server.client.get("/api/results").json()[0]["run_id"]
+        log, samples = f"/api/runs/{run_id}/log", f"/runs/{run_id}/samples"
+        repeats = options.repeats
+        found: dict[str, Any] = {}
+        begun = time.perf_counter()
+        server.client.get(samples)
+        found["samples"] = {
+            "rollouts": options.rollouts,
+            "file_mb": round((root / "run" / "rollouts" / "cycle_1.jsonl").stat().st_size / 1e6),
+            "first_ms": round((time.perf_counter() - begun) * 1e3, 1),
+            "page_ms": server.ms(f"{samples}?page=1999", repeats),
+            "filter_ms": server.ms(f"{samples}?outcome=failed&sort=tokens", repeats),
+            "search_ms": server.ms(f"{samples}?q=return+n+*+{options.rollouts - 7}", repeats),
+        }
+        ready = "document.querySelector('.sample')"
+        found["samples"] |= loads_ms(browser, server.address, samples, ready, repeats)
+        found["log"] = {
+            "mb": options.log_mb,
+            "tail_ms": server.ms(log, repeats),
+            "search_ms": server.ms(f"{log}/search?q=the+last+line", repeats),
+        }
+        last = "document.querySelector('[data-lines]')?.textContent.includes('the last line')"
+        found["log"] |= loads_ms(browser, server.address, f"/runs/{run_id}", last, repeats)
+        drawn = "document.querySelector('.chart canvas')"
+        found["run_page"] = loads_ms(browser, server.address, f"/runs/{run_id}", drawn, repeats)
+        found["chart"] = {"points": options.points} | chart_ms(browser, server.address, options.points)
+        found["server_mb"] = server.memory_mb
+        return found
+
+
+def chart_ms(browser: Browser, address: str, points: int) -> dict[str, float]:
+    """Drawing a chart for the first time, and again with other values."""
+    context = browser.new_context(base_url=address)
+    page = context.new_page()
+    page.goto("/login")
+    first, *others = page.evaluate(CHART, points)
+    context.close()
+    return {"first_ms": round(first, 1), "update_ms": round(statistics.median(others), 1)}
+
+
+def main() -> None:
+    """Print what was measured."""
+    parser = argparse.ArgumentParser(description=re.sub(r"\n\n.*", "", str(__doc__), flags=re.S))
+    parser.add_argument("--runs", type=int, default=500)
+    parser.add_argument("--rollouts", type=int, default=100_000)
+    parser.add_argument("--log-mb", type=int, default=100)
+    parser.add_argument("--points", type=int, default=10_000)
+    parser.add_argument("--repeats", type=int, default=5)
+    options = parser.parse_args()
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        parser.error("it needs Debian's chromium: apt-get install chromium")
+    machine = {"cores": os.cpu_count(), "python": platform.python_version(), "load_before": os.getloadavg()}
+    parts: dict[str, Callable[[Path, Browser], dict[str, Any]]] = {
+        "lists": lambda work, browser: measure_lists(work, browser, options.runs, options.repeats),
+        "run": lambda work, browser: measure_run(work, browser, options),
+    }
+    result: dict[str, Any] = {"machine": machine}
+    with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        machine["chromium"] = browser.version
+        for part, measured in parts.items():
+            result[part] = measured(Path(name) / part, browser)
+        browser.close()
+    machine["load_after"] = os.getloadavg()
+    print(json.dumps(result, indent=2))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,171 @@
+"""Every page in a real browser: accessible, within the screen, with the keyboard, and what is done without training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from page_browser import Visit
+from page_server import Server
+from playwright.sync_api import Browser, expect
+from sample_runs import finished_run
+
+CONTRAST = {"color-contrast": {"enabled": False}}
+PAGES = [
+    "/",
+    "/train",
+    "/benchmark",
+    "/new/raft-train?preset=raft_conservative",
+    "/new/sft-train",
+    "/new/reasoning-train",
+    "/new/benchmark-eval",
+    "/new/data-prepare?dataset=gsm8k",
+    "/new/demo",
+    "/results",
+    "/results?q=nothing+fits",
+    "/datasets?file=prompts.jsonl",
+    "/config",
+    "/verifiers",
+    "/runs/{early}",
+    "/runs/{early}/samples",
+    "/runs/{early}/space",
+    "/compare?run={early}&run={later}",
+    "/login",
+    "/runs/none",
+]
+
+
+def run_ids(site: Server) -> dict[str, str]:
+    return {row["name"]: row["run_id"] for row in site.page.get("/api/results").json()}
+
+
+@pytest.mark.parametrize("look", ["light", "dark", "phone"])
+def test_every_page_is_accessible_and_fits(browser: Browser, site: Server, look: str) -> None:
+    visit = Visit(browser, site.page.address, phone=look == "phone", dark=look == "dark")
+    for address in PAGES:
+        visit.page.goto(address.format(**run_ids(site)))
+        expect(visit.page.locator("h1")).to_be_visible()
+        visit.page.wait_for_load_state("networkidle")
+        if look == "dark":
+            visit.check(runOnly=["color-contrast"])
+        else:
+            visit.check(**({"rules": CONTRAST} if look == "phone" else {}))
+    visit.close()
+
+
+def test_runs_are_compared_and_cloned(visit: Visit, site: Server) -> None:
+    page = visit.page
+    page.goto("/results?q=er&kind=raft")
+    page.get_by_label("Compare later").check()
+    expect(page.get_by_role("button", name="Compare")).to_be_disabled()
+    page.goto("/results?kind=raft")
+    page.get_by_label("Compare early").check()
+    page.get_by_label("Compare later").check()
+    page.get_by_role("button", name="Compare 2 runs").click()
+    expect(page.get_by_role("heading", name="Compare 2 runs")).to_be_visible()
+    expect(page.get_by_text("held-out pass@1").first).to_be_visible()
+    page.goto("/results")
+    page.get_by_label("Clone early to the form").click()
+    expect(page.locator("[data-field=prompts] input")).to_have_value("p.jsonl")
+    assert not page.locator("[data-field=output] input").input_value().endswith("early")
+
+
+def tab_to(visit: Visit, selector: str) -> None:
+    """Press Tab until the element has the focus."""
+    for _ in range(200):
+        visit.page.keyboard.press("Tab")
+        if visit.page.evaluate("selector => document.activeElement?.matches(selector)", selector):
+            return
+    raise AssertionError(f"{selector} is not reached")
+
+
+def test_with_the_keyboard_alone(visit: Visit) -> None:
+    page, keys = visit.page, visit.page.keyboard
+    page.goto("/")
+    keys.press("Tab")
+    expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
+    tab_to(visit, "nav a[href='/train']")
+    keys.press("Enter")
+    page.wait_for_url("**/train")
+    tab_to(visit, "a[href='/new/sft-train']")
+    keys.press("Enter")
+    page.wait_for_url("**/new/sft-train")
+    for key, text in {"model": "no-such-model", "data": "rows.jsonl", "output": "typed"}.items():
+        tab_to(visit, f"#f-{key}")
+        keys.press("Control+a")
+        keys.type(text)
+    tab_to(visit, "button[type=submit]:not([form]):not([formaction])")
+    keys.press("Enter")
+    page.wait_for_url("**/runs/*")
+    page.locator("h1 .state.failed").wait_for(timeout=180_000)
+    expect(page.locator("[data-ended]")).to_contain_text("no-such-model")
+    tab_to(visit, "a[href*='from=']")
+    keys.press("Enter")
+    expect(page.locator("#f-model")).to_have_value("no-such-model")
+
+
+def test_a_form_that_was_filled_says_what_it_lacks(visit: Visit) -> None:
+    page = visit.page
+    page.goto("/new/raft-train")
+    expect(page.locator("[data-field=prompts] .need")).to_have_text("this or Dataset")
+    expect(page.locator("[data-field=prompts] .error")).to_be_empty()
+    page.get_by_label("Preset").select_option("raft_conservative")
+    page.get_by_role("button", name="Fill in", exact=True).click()
+    expect(page.locator("[data-field=cycles] input")).to_have_value("3")
+    expect(page.locator("[data-field=prompts] .error")).to_contain_text("--prompts")
+    expect(page.locator("#f-prompts")).to_be_focused()
+    expect(page.locator("#line")).to_contain_text("Prompts or Dataset")
+    visit.fill(prompts="prompts.jsonl")
+    expect(page.locator("[data-field=dataset] .error")).to_be_empty()
+    expect(page.locator("#line")).to_contain_text("--prompts prompts.jsonl")
+    visit.check()
+
+
+def test_checkpoints_are_set_aside_and_put_back(visit: Visit, home: Path) -> None:
+    run = finished_run(home / "runs" / "spacious")
+    page = visit.page
+    page.goto("/results?q=spacious")
+    page.get_by_role("link", name="spacious", exact=True).click()
+    page.get_by_role("link", name="free space").click()
+    page.get_by_role("button", name="Set aside").click()
+    expect(page.get_by_role("heading", name="Set aside")).to_be_visible()
+    assert not (run / "cycle_1_final").exists()
+    visit.check()
+    page.get_by_role("button", name="Put back").click()
+    expect(page.get_by_role("button", name="Set aside")).to_be_visible()
+    assert (run / "cycle_1_final" / "model.safetensors").exists()
+
+
+def test_the_theme_is_remembered(visit: Visit) -> None:
+    page = visit.page
+    page.goto("/")
+    light = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    page.get_by_role("button", name="Switch between light and dark").click()
+    dark = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    page.goto("/results")
+    assert light != dark == page.evaluate("getComputedStyle(document.body).backgroundColor")
+    visit.check()
+
+
+def test_a_program_is_judged(visit: Visit) -> None:
+    page = visit.page
+    page.goto("/verifiers")
+    page.locator("#program").fill("int twice(int n) { return n * 3; }")
+    page.locator("#tests").fill("assert(twice(3) == 6);")
+    page.get_by_role("button", name="Judge").click()
+    expect(page.locator(".reward .state")).to_have_text("failed")
+    expect(page.locator(".stages .failed")).to_contain_text("tests")
+    visit.check()
+
+
+def test_settings_are_checked_at_their_lines(visit: Visit) -> None:
+    page = visit.page
+    page.goto("/config")
+    expect(page.locator(".messages .fine")).to_be_visible()
+    page.get_by_label("Settings").fill("model: m\nprompts: p\noutput: o\ncycels: 3\n")
+    expect(page.locator(".messages")).to_contain_text("did you mean 'cycles'?")
+    expect(page.locator(".lines .bad")).to_have_text("4")
+    visit.check()
+    page.get_by_label("Settings").fill("model: m\nprompts: p\ncycles: 3\n")
+    page.get_by_role("button", name="To the form").click()
+    expect(page.locator("[data-field=cycles] input")).to_have_value("3")
