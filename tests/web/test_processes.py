@@ -145,7 +145,7 @@ def test_a_trainer_killed_by_others_is_lost_and_goes_on(
     wait_until(lambda: not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in processes))
     wait_until(lambda: supervision(root / "raft").ended is not None)
     assert supervision(root / "raft").exit_status == -signal.SIGKILL
-    assert "Resume raft" in page.get("/").text  # the dashboard offers it
+    wait_until(lambda: "Resume raft" in page.get("/").text)  # the dashboard offers it
     act(page, run_id, "resume")
     assert page.wait(run_id, "running", "failed") == "running"
     act(page, run_id, "kill")
