@@ -183,7 +183,7 @@ def _prompt(id: str, request: Request, group: str) -> dict[str, object]:
 def prepare(data: Path, base: Path, seed: int) -> None:
     """Write the corpus and the model."""
     texts = write_requests(data, seed)
-    build_nano_model(base, texts, seed, NanoShape(vocabulary=512, hidden=128, mlp=384), with_tools=True)
+    build_nano_model(base, texts, seed, NanoShape(vocabulary=512, hidden=128, mlp=384, spread=0.06), with_tools=True)
 
 
 SAMPLING: Settings = {"max_new_tokens": 96, "generation_batch": 256}
@@ -193,9 +193,9 @@ AGENTIC = Recipe(
     prepare=prepare,
     sft={
         "tuning": "full",
-        "learning_rate": 4e-3,
+        "learning_rate": 1.2e-3,
         "batch_size": 16,
-        "max_steps": 900,
+        "max_steps": 1200,
         "schedule": "cosine",
         "warmup_ratio": 0.05,
     },
