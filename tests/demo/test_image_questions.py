@@ -83,7 +83,7 @@ def test_answers_follow_from_the_scene() -> None:
 
 def test_prompts_and_rows_load_and_a_quarter_of_the_answers_is_right(corpus: Path) -> None:
     assert len(load_conversations(corpus / "sft.jsonl").conversations) == 500
-    for name, count in (("raft_prompts", 160), ("test_prompts", 200)):
+    for name, count in (("raft_prompts", image_questions.RAFT_PROMPTS), ("test_prompts", image_questions.TEST_PROMPTS)):
         prompts = load_prompts(corpus / f"{name}.jsonl")
         assert len(prompts) == count
         assert all(Path(prompt.messages[0].media[0].path).is_file() for prompt in prompts)

@@ -30,7 +30,7 @@ from halo_forge.models.nano_vision import VisionShape, build_nano_vision_model
 HELD_OUT_SHARE = 0.25
 IN_A_SENTENCE, HEDGED = 0.66, 0.25
 SENTENCE = "I think it is {}."
-SFT_ROWS, RAFT_PROMPTS, TEST_PROMPTS = 4_000, 160, 200
+SFT_ROWS, RAFT_PROMPTS, TEST_PROMPTS = 4_000, 480, 200
 
 
 @dataclass(frozen=True)
@@ -146,9 +146,10 @@ VLM = Recipe(
         "max_kept_per_prompt": 4,
         "accumulate": True,
         "tuning": "full",
-        "learning_rate": 5e-4,
+        # More pictures, fewer passes and a lower rate than for text: the model soon knows a picture by heart.
+        "learning_rate": 3e-4,
         "batch_size": 16,
-        "epochs": 6,
+        "epochs": 2,
     },
     benchmark={**SAMPLING, "temperature": 0.7, "samples": 4, "k": [1, 4], "greedy": True},
     passes="are answered rightly",
