@@ -7,14 +7,15 @@ from collections import Counter, deque
 from pathlib import Path
 
 import pytest
-from chat_server import ChatServer, right_answer
+from chat_server import SECTIONS, ChatServer, right_answer
 from writing_desk import Desk
 
 from halo_forge.core.errors import ConfigError, EnvironmentFault, RunConflictError
 from halo_forge.core.events import EventType
+from halo_forge.data.sidecar import read_sidecar
 from halo_forge.datagen import asking, sections
+from halo_forge.datagen.doubles import NEAR, SAME_PROGRAM, SAME_TASK
 from halo_forge.datagen.loop import require_complete
-from halo_forge.datagen.rows import SAME_PROGRAM, SAME_TASK
 
 # Dollars for a million tokens, so high that tokens are easily turned into dollars.
 DEAR = (1000.0, 1000.0)
@@ -71,11 +72,29 @@ def test_the_sidecar_says_where_the_rows_come_from(desk: Desk) -> None:
     from hashlib import sha256
 
     desk.generate(price_per_million=DEAR)
-    told = desk.sidecar()
-    assert told["sha256"] == sha256(desk.output.read_bytes()).hexdigest()
-    assert (told["backend"], told["model"], told["kept"]) == ("compatible", "writer", 12)
-    assert told["spending"]["cost_usd"] == pytest.approx(12 * COST)
-    assert told["settings"]["base_url"] == desk.url
+    told = read_sidecar(desk.output)
+    assert told is not None
+    assert told.sha256 == sha256(desk.output.read_bytes()).hexdigest()
+    assert (told.made_by, told.use, told.counts.read, told.counts.kept) == ("data generate", "sft", 12, 12)
+    assert (told.generation["backend"], told.generation["model"]) == ("compatible", "writer")
+    assert told.model_dump()["generation"]["spending"]["cost_usd"] == pytest.approx(12 * COST)
+    assert told.settings["base_url"] == desk.url
+
+
+def test_what_is_found_about_generated_rows_is_added_to_their_sidecar(desk: Desk, tmp_path: Path) -> None:
+    from halo_forge.config.curate import DecontaminateConfig
+    from halo_forge.core.events import EventLog
+    from halo_forge.data.curate.decontaminate import decontaminate_file
+
+    desk.generate()
+    bench = tmp_path / "bench.jsonl"
+    bench.write_text(json.dumps({"prompt": desk.rows()[3]["messages"][0]["content"]}) + "\n")
+    config = DecontaminateConfig(against=(str(bench),), output=tmp_path / "clean.jsonl")
+    assert decontaminate_file(desk.output, config, EventLog()).kept == 11
+    told, cleaned = read_sidecar(desk.output), read_sidecar(tmp_path / "clean.jsonl")
+    assert told is not None and cleaned is not None
+    assert [entry["hits"] for entry in told.contamination] == [1]
+    assert cleaned.generation == told.generation and told.generation["model"] == "writer"
 
 
 def test_so_many_at_once_and_no_more(desk: Desk, server: ChatServer) -> None:
@@ -263,6 +282,25 @@ def test_the_same_again_is_dropped(desk: Desk, server: ChatServer) -> None:
     summary = desk.generate(concurrency=1)
     assert summary.dropped == {SAME_TASK: 1, SAME_PROGRAM: 1}
     assert summary.kept == 10
+
+
+def test_nearly_the_same_is_dropped_in_whatever_order_answers_come(desk: Desk, server: ChatServer) -> None:
+    def answer(number: int, prompt: str) -> str:
+        words = " ".join(f"word{place}" for place in range(100))
+        if number in (4, 7, 9):  # one word in a hundred is another
+            return SECTIONS.format(n=4, words=words.replace("word50", f"other{number}"), sum=5).replace(
+                "x + 4", f"{number} + x"
+            )
+        return right_answer(number, prompt)
+
+    server.answer = answer
+    summary = desk.generate(concurrency=1)
+    assert summary.dropped == {NEAR: 2} and summary.kept == 10
+    first = desk.output.read_bytes()
+    assert desk.generate(near_threshold=1.0).kept == 12
+    assert desk.generate().dropped == {NEAR: 2} and desk.output.read_bytes() == first
+    # One that is dropped hides nobody: row 7 is not there for row 9 to resemble.
+    assert [row["id"][-2:] for row in desk.rows()] == [f"{place:02}" for place in range(12) if place not in (7, 9)]
 
 
 @pytest.mark.parametrize(

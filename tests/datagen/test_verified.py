@@ -118,7 +118,8 @@ def test_right_answers_are_kept_and_others_are_counted(desk: Desk, server: ChatS
         return text if tests is None else f"{text}\n### Tests\n```{fence}\n{tests.format(**values)}\n```\n"
 
     server.answer = answer
-    settings = {"count": 6, "concurrency": 1, "sandbox": "auto"}
+    # The programs differ by a number only.
+    settings = {"count": 6, "concurrency": 1, "sandbox": "auto", "near_threshold": 1.0}
     summary = desk.generate(topic=topic, verify=True, **settings)
     assert summary.verifier == CASES[topic][0].replace("cpp", "gcc")
     assert (summary.kept, summary.rejected, summary.unverifiable) == (4, {"compile": 1, stage: 1}, {})

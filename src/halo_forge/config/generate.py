@@ -46,6 +46,15 @@ class GenerateConfig(JudgingOptions):
         aliases=("as",),
         resumable=True,
     )
+    near_threshold: float = option(
+        0.8,
+        "Share of common 5-word runs (Jaccard) from which an answer with its task counts as one that is there already, "
+        "0.5 to 1.",
+        section=DATA,
+        ge=0.5,
+        le=1,
+        resumable=True,
+    )
     temperature: float | None = option(
         None,
         "Sampling temperature; by default the model's own, as some models take no other.",

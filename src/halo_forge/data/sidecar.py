@@ -50,6 +50,7 @@ class Sidecar(Record):
         settings: what the command was called with, as far as it decides which rows there are.
         fingerprint: hash of everything that decides the content, so that the same command finds its own file again.
         media: files in `FILE.media`.
+        generation: what rows that a model wrote took: backend, model, tokens, costs, verifier.
         contamination: one entry for each check against a benchmark, written by who checked.
     """
 
@@ -67,6 +68,7 @@ class Sidecar(Record):
     settings: dict[str, JsonValue] = Field(default_factory=dict)
     fingerprint: str = ""
     media: int = 0
+    generation: dict[str, JsonValue] = Field(default_factory=dict)
     contamination: tuple[dict[str, JsonValue], ...] = ()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from halo_forge.config.shared import JudgingOptions, VerifierOptions
 from halo_forge.core.errors import EnvironmentFault
 from halo_forge.core.events import EventLog, EventType, Listener
 from halo_forge.core.stop import StopRequest, stop_on_signals
+from halo_forge.data.sidecar import write_sidecar
 from halo_forge.datagen.asking import PHASE, Asking, Course, ask_all
 from halo_forge.datagen.backend import Target, find_target, open_backend
 from halo_forge.datagen.budget import Budget
@@ -25,7 +25,6 @@ from halo_forge.datagen.rows import Judge, Rows, Tally
 from halo_forge.datagen.summary import GenerateSummary, sidecar, spending
 from halo_forge.datagen.topic import Topic, find_topic
 from halo_forge.rollout.checking import open_checker
-from halo_forge.rollout.records import write_atomically
 
 MOST_REASONS = 3
 
@@ -68,11 +67,18 @@ def generate(config: GenerateConfig, listeners: tuple[Listener, ...] = (), *, re
         for listener in listeners:
             events.listen(listener)
         course = _ask(plan, ledger, judge, events, stop)
-        rows = Rows(ledger, plan.topic, config.seed, judge, stop, as_prompts=config.form == "prompts")
+        rows = Rows(
+            ledger,
+            plan.topic,
+            config.seed,
+            judge,
+            stop,
+            near_threshold=config.near_threshold,
+            as_prompts=config.form == "prompts",
+        )
         tally = rows.write(config.output, config.count)
         summary = _sum_up(plan, ledger, course, tally, None if judge is None else judge.name, begun)
-        told = json.dumps(sidecar(summary, tally, plan.settings), ensure_ascii=False, indent=2)
-        write_atomically(config.output.with_name(config.output.name + ".meta.json"), told + "\n")
+        write_sidecar(config.output, sidecar(summary, tally, plan.settings))
     return summary
 
 

@@ -9,24 +9,23 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from hashlib import sha256
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from pydantic import JsonValue
 
 from halo_forge.core.protocols import Submission
 from halo_forge.core.stop import StopRequest
 from halo_forge.core.types import Message, Prompt, Verdict
+from halo_forge.datagen.doubles import Doubles
 from halo_forge.datagen.ledger import Answer, Ledger
 from halo_forge.datagen.plan import Item, plan_item
 from halo_forge.datagen.sections import Sections, read_sections
 from halo_forge.datagen.topic import Topic
 from halo_forge.rollout.checking import Checker
 from halo_forge.rollout.faults import FaultCount, tally_cause
-from halo_forge.verifiers.program_digest import program_digest, text_digest
 
 ITEMS_TOGETHER = 256
 GLANCE_S = 0.2
-SAME_TASK, SAME_PROGRAM = "the same task as an earlier row", "the same program as an earlier row"
 
 
 class Tally(NamedTuple):
@@ -39,6 +38,7 @@ class Tally(NamedTuple):
         rejected: stage -> answers that the verifier found wrong there.
         unverifiable: cause -> answers on which there is no verdict; they are not kept.
         sha256: hash of the output.
+        form: what its rows are.
     """
 
     answers: int
@@ -47,6 +47,7 @@ class Tally(NamedTuple):
     rejected: dict[str, int]
     unverifiable: dict[str, int]
     sha256: str
+    form: Literal["conversations", "prompts"]
 
 
 class Judge:
@@ -93,11 +94,20 @@ class Rows:
 
     Args:
         judge: None where answers are taken unjudged.
+        near_threshold: similarity from which an answer counts as one that is there already.
         as_prompts: whether rows hold the task and its tests alone.
     """
 
     def __init__(
-        self, ledger: Ledger, topic: Topic, seed: int, judge: Judge | None, stop: StopRequest, *, as_prompts: bool
+        self,
+        ledger: Ledger,
+        topic: Topic,
+        seed: int,
+        judge: Judge | None,
+        stop: StopRequest,
+        *,
+        near_threshold: float,
+        as_prompts: bool,
     ) -> None:
         self._ledger = ledger
         self._topic = topic
@@ -105,7 +115,7 @@ class Rows:
         self._judge = judge
         self._stop = stop
         self._as_prompts = as_prompts
-        self._seen: set[str] = set()
+        self._doubles = Doubles(near_threshold, self._sections)
         self._dropped: Counter[str] = Counter()
         self._rejected: Counter[str] = Counter()
         self._unverifiable: dict[str, int] = {}
@@ -124,7 +134,8 @@ class Rows:
             os.fsync(file.fileno())
         partial.replace(path)
         dropped, rejected = dict(sorted(self._dropped.items())), dict(sorted(self._rejected.items()))
-        return Tally(self._answers, self._kept, dropped, rejected, self._unverifiable, digest.hexdigest())
+        form: Literal["conversations", "prompts"] = "prompts" if self._as_prompts else "conversations"
+        return Tally(self._answers, self._kept, dropped, rejected, self._unverifiable, digest.hexdigest(), form)
 
     def _rows(self, count: int) -> Iterator[dict[str, JsonValue]]:
         items = sorted(item for item in self._ledger.answered if item < count)
@@ -157,21 +168,17 @@ class Rows:
             if not verdict.passed:
                 self._rejected[verdict.stage.value] += 1
                 return None
-        if reason := self._why_double(sections):
+        if reason := self._doubles.why(answer.item, sections):
             self._dropped[reason] += 1
             return None
         item = plan_item(self._topic, self._seed, answer.item)
         return self._values(item, answer, sections, verdict)
 
-    def _why_double(self, sections: Sections) -> str | None:
-        """Say why an answer is none of its own; comments, white space and the task's letter case make no difference."""
-        task, program = "task " + text_digest(sections.task.casefold()), "program " + program_digest(sections.answer)
-        if task in self._seen:
-            return SAME_TASK
-        if program in self._seen:
-            return SAME_PROGRAM
-        self._seen |= {task, program}
-        return None
+    def _sections(self, item: int) -> Sections:
+        """Read an answer again that was usable."""
+        sections = read_sections(self._ledger.read(item), self._topic)
+        assert isinstance(sections, Sections), item
+        return sections
 
     def _values(self, item: Item, answer: Answer, sections: Sections, verdict: Verdict | None) -> dict[str, JsonValue]:
         values: dict[str, JsonValue] = {"id": f"{self._topic.name}-{self._seed}-{item.number:06d}"}
