@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from halo_forge.benchmark.named import BENCHMARKS, eval_folder, plan_eval, run_eval
+from halo_forge.benchmark.named import BENCHMARKS, NOT_JUDGED, eval_folder, plan_eval, run_eval
 from halo_forge.cli.app import run
 from halo_forge.config.benchmark import BenchmarkEvalConfig
 from halo_forge.config.load import Loaded, load
@@ -50,6 +50,13 @@ def test_every_benchmark_has_its_dataset_and_its_verifier(name: str) -> None:
     dataset = find_dataset(BENCHMARKS[name].dataset)
     assert dataset.use != "sft" and dataset.benchmark_split == "test"
     verifier_config(BENCHMARKS[name].verifier, {})
+
+
+@pytest.mark.parametrize("name", NOT_JUDGED)
+def test_a_set_that_cannot_be_judged_is_refused_with_the_reason(name: str, configure: Configure) -> None:
+    assert find_dataset(name).use == "benchmark"
+    with pytest.raises(ConfigError, match=f"'{name}' cannot be judged as it was published: .* (numpy|methods)"):
+        plan_eval(configure(benchmark=name))
 
 
 def test_the_protocol_is_the_benchmarks_own(configure: Configure, tmp_path: Path) -> None:

@@ -319,3 +319,27 @@ def test_a_description_that_is_wrong(content: dict[str, Any], text: str, own: Ow
     with pytest.raises(ConfigError) as caught:
         prepare(settings(own(**content), tmp_path / "out.jsonl"))
     assert text in str(caught.value)
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet", "jsonl"])
+def test_a_table_is_prepared_as_it_is(ending: str, tmp_path: Path) -> None:
+    rows = [{"prompt": f"a{n}\x00", "completion": "x<|im_end|>" if n < 2 else ""} for n in range(3)]
+    path = tmp_path / f"mine.{ending}"
+    if ending == "parquet":
+        parquet(path, rows)
+    elif ending == "csv":
+        path.write_text("prompt,completion\n" + "".join(f"{row['prompt']},{row['completion']}\n" for row in rows))
+    else:
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    sidecar = prepare(settings(path, tmp_path / "out.jsonl"))
+    assert (sidecar.use, sidecar.counts.kept, sidecar.counts.mended) == ("sft", 2, {"control characters": 2})
+    assert sidecar.counts.noted == {"chat control tokens inside a text": 2}
+    assert [row.id for row in load_conversations(tmp_path / "out.jsonl").conversations] == ["mine-0", "mine-1"]
+    assert prepare(settings(path, tmp_path / "prompts.jsonl", use="rlvr")).counts.kept == 3
+    assert load_prompts(tmp_path / "prompts.jsonl")[0].messages[0].text == "a0"
+
+
+def test_rows_are_not_prepared_under_a_name_that_says_something_else(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"out\.csv: rows are written as JSON Lines"):
+        prepare(PrepareConfig(dataset="gsm8k", output=tmp_path / "out.csv"))
+    assert not list(tmp_path.iterdir())

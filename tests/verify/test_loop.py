@@ -228,6 +228,33 @@ def test_stopped_it_goes_on(folder: Folder) -> None:
     assert [v.detail for v in folder.verdicts()] == [str(i) for i in range(300)]
 
 
+@pytest.mark.parametrize("ending", ["csv", "parquet", "jsonl.gz"])
+def test_rows_of_any_format_are_judged_and_gone_on_with(folder: Folder, tmp_path: Path, ending: str) -> None:
+    import gzip
+
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    def write(count: int) -> Path:
+        rows = [{"id": str(i), "prompt": "p", "completion": text} for i, text in enumerate(texts(count))]
+        path = tmp_path / f"rows.{ending}"
+        if ending == "parquet":
+            pq.write_table(pa.Table.from_pylist(rows), path)
+        elif ending == "csv":
+            path.write_text("id,prompt,completion\n" + "".join(",".join(row.values()) + "\n" for row in rows))
+        else:
+            path.write_bytes(gzip.compress("".join(json.dumps(row) + "\n" for row in rows).encode()))
+        return path
+
+    folder.source = write(20)
+    folder.verify()
+    assert [verdict.id for verdict in folder.verdicts()] == [str(i) for i in range(20)]
+    first = folder.output.read_bytes()
+    write(30)
+    folder.verify()
+    assert folder.output.read_bytes().startswith(first) and len(folder.verdicts()) == 30
+
+
 def command(folder: Folder, *more: str) -> list[str]:
     words = [
         "verify",

@@ -57,6 +57,18 @@ BENCHMARKS = {
     "mbpp_sanitized": NamedBenchmark("mbpp_sanitized", "mbpp", "chat, the first assert shown"),
 }
 
+# Sets of the catalogue that are asked for as benchmarks, and why no score here would be theirs.
+NOT_JUDGED = {
+    "humaneval_plus": (
+        "its tests compare with numpy, which the Python that judges does not have; "
+        "'--benchmark humaneval' has the same problems with fewer tests"
+    ),
+    "livecodebench": (
+        "some of its problems are methods of a class, which no verifier here calls; "
+        "'benchmark run --dataset livecodebench --verifier python' measures the whole programs among them"
+    ),
+}
+
 
 def run_eval(loaded: Loaded[BenchmarkEvalConfig], listeners: tuple[Listener, ...] = ()) -> BenchmarkSummary:
     """Fetch the prompts and measure the model on them.
@@ -86,6 +98,8 @@ def find_benchmark(name: str) -> NamedBenchmark:
     Raises:
         ConfigError: there is none of that name.
     """
+    if name in NOT_JUDGED:
+        raise ConfigError(f"--benchmark '{name}' cannot be judged as it was published: {NOT_JUDGED[name]}")
     if name not in BENCHMARKS:
         close = get_close_matches(name, BENCHMARKS, n=1)
         hint = f"did you mean '{close[0]}'? " if close else ""

@@ -19,7 +19,7 @@ class PrepareConfig(CommandConfig):
     """
 
     dataset: str = option(
-        ..., "A dataset of the catalogue (--list shows them), or a YAML file of your own.", section=DATA
+        ..., "A dataset of the catalogue (--list shows them), or your own: a table, or a YAML file.", section=DATA
     )
     output: Path = option(..., "JSONL file to write.", section=RUN)
     split: str | None = option(None, "Split to take; by default the dataset's own.", section=DATA)

@@ -21,7 +21,7 @@ from halo_forge.core.events import EventLog, EventType, Listener
 from halo_forge.core.files import write_atomically
 from halo_forge.core.stop import StopRequest, stop_on_signals
 from halo_forge.data.catalog import Dataset, find_dataset
-from halo_forge.data.catalog.custom import ENDINGS, read_own
+from halo_forge.data.catalog.custom import ENDINGS, own_table, read_own
 from halo_forge.data.draw_stream import SeededDraw
 from halo_forge.data.hub_files import HubError
 from halo_forge.data.ledger import Ledger, forget, ledger_path, locked, partial_path, read_ledger
@@ -29,7 +29,7 @@ from halo_forge.data.origin import open_origin
 from halo_forge.data.prepare_job import Job, check_columns, check_disk, made_before
 from halo_forge.data.row_maker import RowMaker
 from halo_forge.data.sidecar import Counts, Sidecar, hash_content, write_sidecar
-from halo_forge.data.tables import RawRow, read_table
+from halo_forge.data.tables import RawRow, read_table, require_name_of_lines, table_format
 
 SAVE_PACE_S = 1.0
 ROWS_A_SAVE = 2_000
@@ -37,12 +37,15 @@ TELL_PACE_S = 0.2
 
 
 def open_dataset(name: str) -> Dataset:
-    """Return a dataset of the catalogue by its name, or a user's own by its YAML file.
+    """Return a dataset of the catalogue by its name, or a user's own by its YAML file or by the table itself.
 
     Raises:
         ConfigError: there is none.
+        DataError: the table cannot be read.
     """
-    return read_own(Path(name)) if name.endswith(ENDINGS) else find_dataset(name)
+    if name.endswith(ENDINGS):
+        return read_own(Path(name))
+    return own_table(Path(name)) if table_format(name) and Path(name).is_file() else find_dataset(name)
 
 
 def prepare(config: PrepareConfig, listeners: tuple[Listener, ...] = ()) -> Sidecar:
@@ -54,6 +57,7 @@ def prepare(config: PrepareConfig, listeners: tuple[Listener, ...] = ()) -> Side
         EnvironmentFault: the disk is too small, or a library is missing.
         Interrupted: a stop was asked for.
     """
+    require_name_of_lines(config.output)
     dataset = open_dataset(config.dataset)
     split, part = dataset.part(config.split)
     use, convert = dataset.conversion(config.use)

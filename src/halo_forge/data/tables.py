@@ -15,10 +15,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import IO, Any, Literal
 
-from halo_forge.core.errors import DataError
+from halo_forge.core.errors import ConfigError, DataError
 from halo_forge.data.jsonl import json_type, parse_object
 
 RawRow = dict[str, Any]
@@ -57,6 +57,16 @@ def table_format(name: str) -> str | None:
 def has_lines(name: str) -> bool:
     """Whether a file of that name is read as JSON Lines, packed or not, as is every name that tells no format."""
     return table_format(name) in (None, "jsonl")
+
+
+def require_name_of_lines(path: Path) -> None:
+    """Refuse a name under which the rows that are written could not be read again.
+
+    Raises:
+        ConfigError: it says that the file is another table, or packed.
+    """
+    if table_format(path.name) not in (None, "jsonl", "json") or path.name.lower().endswith(".gz"):
+        raise ConfigError(f"{path}: rows are written as JSON Lines, so give a name that ends with .jsonl")
 
 
 def read_table(

@@ -15,6 +15,7 @@ from halo_forge.core.errors import EnvironmentFault
 from halo_forge.core.events import EventLog, EventType, Listener
 from halo_forge.core.stop import StopRequest, stop_on_signals
 from halo_forge.data.sidecar import write_sidecar
+from halo_forge.data.tables import require_name_of_lines
 from halo_forge.datagen.asking import PHASE, Asking, Course, ask_all
 from halo_forge.datagen.backend import Target, find_target, open_backend
 from halo_forge.datagen.budget import Budget
@@ -98,6 +99,7 @@ def require_complete(summary: GenerateSummary) -> None:
 
 
 def _plan(config: GenerateConfig) -> Plan:
+    require_name_of_lines(config.output)
     topic, target = find_topic(config.topic), find_target(config)
     budget = Budget(config.budget, _price(config, target), target.model)
     return Plan(config, topic, target, budget, _settings(config, topic, target))

@@ -18,6 +18,7 @@ from halo_forge.core.errors import DataError
 from halo_forge.core.events import EventLog, EventType, Listener
 from halo_forge.core.stop import StopRequest, stop_on_signals
 from halo_forge.core.types import Verdict
+from halo_forge.data.curate.chunks import as_lines
 from halo_forge.rollout.checking import Checker, open_checker
 from halo_forge.rollout.faults import FaultCount
 from halo_forge.verify.output import Output, open_output
@@ -46,7 +47,7 @@ def verify_file(
     """Judge every row that `output` holds no verdict on yet.
 
     Args:
-        source: JSONL; see `read_submission` for a row.
+        source: a file of rows of any format; see `read_submission` for a row.
         output: JSONL; one `RowVerdict` a row, in the same order.
 
     Raises:
@@ -56,18 +57,19 @@ def verify_file(
         EnvironmentFault: the verifier cannot be built or kept running.
         Interrupted: a stop was asked for.
     """
-    total = _count_lines(source)
     begun = time.perf_counter()
     stop = StopRequest()
     with (
+        as_lines(source, output) as lines,
         EventLog() as events,
         open_checker(config) as checker,
-        open_output(output, _settings(config, checker), source) as opened,
+        open_output(output, _settings(config, checker), lines) as opened,
         stop_on_signals(stop),
     ):
         for listener in listeners:
             events.listen(listener)
-        work = _Work(source, checker, opened, config, events, stop)
+        total = _count_lines(lines)
+        work = _Work(source, lines, checker, opened, config, events, stop)
         rows = work.finish(total)
         wall_s = time.perf_counter() - begun
         counts = opened.state.counts
@@ -88,9 +90,17 @@ class _Work:
     """One attempt at a file."""
 
     def __init__(
-        self, source: Path, checker: Checker, output: Output, config: VerifyConfig, events: EventLog, stop: StopRequest
+        self,
+        source: Path,
+        lines: Path,
+        checker: Checker,
+        output: Output,
+        config: VerifyConfig,
+        events: EventLog,
+        stop: StopRequest,
     ) -> None:
         self._source = source
+        self._lines = lines
         self._checker = checker
         self._output = output
         self._faults = FaultCount(config.max_fault_rate)
@@ -108,7 +118,7 @@ class _Work:
         before = self._output.state
         self._events.emit(EventType.PHASE_STARTED, phase="verify", unit="rows", total=total, done=before.counts.rows)
         begun = time.perf_counter()
-        with self._saved(), self._source.open("rb") as file:
+        with self._saved(), self._lines.open("rb") as file:
             file.seek(before.input_bytes)
             rows = read_source(file, self._source, before.lines)
             more = True
@@ -212,11 +222,6 @@ def _settings(config: VerifyConfig, checker: Checker) -> dict[str, JsonValue]:
 
 
 def _count_lines(source: Path) -> int:
-    """Count the lines, for the progress; what cannot be read is told in words."""
-    try:
-        with source.open("rb") as file:
-            return sum(block.count(b"\n") for block in iter(lambda: file.read(READ_BYTES), b""))
-    except FileNotFoundError as error:
-        raise DataError(f"there is no file {source}; give the path of a JSONL file") from error
-    except OSError as error:
-        raise DataError(f"cannot read {source}: {error.strerror}") from error
+    """Count the lines, for the progress."""
+    with source.open("rb") as file:
+        return sum(block.count(b"\n") for block in iter(lambda: file.read(READ_BYTES), b""))

@@ -15,6 +15,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -23,7 +24,7 @@ from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError, model_va
 
 from halo_forge.core.errors import ConfigError, DataError
 from halo_forge.core.types import Conversation, Message, Prompt
-from halo_forge.data.catalog import Dataset, Domain, MediaKind, Part, Use
+from halo_forge.data.catalog import Convert, Dataset, Domain, MediaKind, Part, Use
 from halo_forge.data.conversations import read_conversation
 from halo_forge.data.fields import id_field, text_field, texts_field
 from halo_forge.data.jsonl import JsonObject, Row
@@ -83,6 +84,23 @@ def read_own(file: Path) -> Dataset:
         message = first["msg"].removeprefix("Value error, ")
         raise ConfigError(f"{file}{f', {key}' if key else ''}: {message}{known}") from error
     return _dataset(own, file)
+
+
+def own_table(path: Path) -> Dataset:
+    """Return a dataset of one local table, whose columns have the names that halo-forge knows.
+
+    It is for what its first rows are, conversations or prompts, and `--use` may say otherwise.
+
+    Raises:
+        DataError: it cannot be read, or holds no rows.
+    """
+    from halo_forge.data.curate.row_check import kind_of
+
+    use: Use = "sft" if kind_of(path) == "conversations" else "rlvr"
+    dataset = _dataset(OwnDataset(name=path.stem, path=str(path.resolve()), use=use), path)
+    reads = _Renamed({})
+    uses: dict[Use, Convert] = {"sft": reads.conversation, "rlvr": reads.prompt, "benchmark": reads.prompt}
+    return replace(dataset, also={other: convert for other, convert in uses.items() if other != use})
 
 
 def _dataset(own: OwnDataset, file: Path) -> Dataset:

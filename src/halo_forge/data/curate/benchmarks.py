@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import NamedTuple
 
@@ -65,7 +66,9 @@ def load_benchmark(name: str) -> Benchmark:
         return make_benchmark(path.name, load_prompts(path))
     known = [dataset.name for dataset in all_datasets() if dataset.use != "sft"]
     if name not in known:
-        raise ConfigError(f"--against '{name}': there is no such file; benchmarks known by name: {', '.join(known)}")
+        close = get_close_matches(name, known, n=1)
+        meant = f"; did you mean '{close[0]}'?" if close else ";"
+        raise ConfigError(f"--against '{name}': there is no such file{meant} benchmarks by name: {', '.join(known)}")
     return make_benchmark(name, load_catalogue_prompts(name))
 
 

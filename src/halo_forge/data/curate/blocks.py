@@ -60,7 +60,8 @@ def _blocks(file: IO[bytes]) -> Iterator[Block]:
         read = file.read(READ_BYTES)
         *lines, begun = (begun + read).split(b"\n")
         if not read and begun:
-            lines, begun = [begun], b""
+            lines.append(begun)
+            begun = b""
         # Only the first can be long: the others lie in what was just read.
         if lines and len(lines[0]) >= LONGEST_LINE:
             length = len(lines.pop(0)) + bool(read)

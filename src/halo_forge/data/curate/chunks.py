@@ -94,9 +94,11 @@ def as_lines(path: Path, beside: Path) -> Iterator[Path]:
         EnvironmentFault: the copy cannot be written.
     """
     if has_lines(path.name) and not path.name.lower().endswith(".gz"):
+        next(read_blocks(path), None)  # says in words why it cannot be read
         yield path
         return
     try:
+        beside.parent.mkdir(parents=True, exist_ok=True)
         folder = TemporaryDirectory(dir=beside.parent, prefix=".rows-")
     except OSError as error:
         raise EnvironmentFault(f"cannot write in {beside.parent}: {error.strerror or error}") from error

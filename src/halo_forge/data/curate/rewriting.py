@@ -15,7 +15,7 @@ from halo_forge.core.events import EventLog, EventType
 from halo_forge.core.folders import sync_folder
 from halo_forge.data.jsonl import decode_object
 from halo_forge.data.parts import reanchored
-from halo_forge.data.tables import FORMATS, declared_rows, has_lines
+from halo_forge.data.tables import FORMATS, declared_rows, has_lines, require_name_of_lines
 
 TELL_PACE_S = 1.0
 READ_BYTES = 1 << 20
@@ -92,8 +92,7 @@ def rewriting(path: Path, source: Path | None = None) -> Iterator[Rewriting]:
         ConfigError: both are the same file, or its name says that it is no JSON Lines.
         EnvironmentFault: it cannot be written.
     """
-    if not has_lines(path.name.removesuffix(".json")) or path.name.endswith(".gz"):
-        raise ConfigError(f"{path}: rows are written as JSON Lines, so give a name that ends with .jsonl")
+    require_name_of_lines(path)
     if source is not None and path.exists() and source.exists() and path.samefile(source):
         raise ConfigError(f"--output {path} is the file that is read: name another")
     try:
