@@ -7,7 +7,7 @@ declare -A package_of=([g++]=g++ [gcc]=gcc [bwrap]=bubblewrap)
 plugin_headers=$( (g++ -print-file-name=plugin 2>/dev/null || true) )/include/gcc-plugin.h
 extra=()
 if [ "${1:-}" = --tests ]; then
-    package_of+=([chromium]=chromium [clang]=clang [mold]=mold [go]=golang-go [sshd]=openssh-server [ssh]=openssh-client
+    package_of+=([chromium]=chromium [espeak-ng]=espeak-ng [clang]=clang [mold]=mold [go]=golang-go [sshd]=openssh-server [ssh]=openssh-client
         [x86_64-w64-mingw32-g++]=g++-mingw-w64-x86-64-posix [x86_64-w64-mingw32-gcc]=gcc-mingw-w64-x86-64-posix
         [rustc]=rustc [cargo]=cargo)
     [ -d /usr/share/cargo/registry/tokio-1* ] 2>/dev/null || extra+=(librust-tokio-dev)

@@ -309,7 +309,7 @@ def repositories() -> dict[str, Files]:
         },
         "google/speech_commands": {
             "speech_commands.py": b"raise SystemExit('a loading script must not run')\n",
-            "v0.02/train/0000.parquet": table(command, audio=AUDIO),
+            **{f"v0.02/{split}/0000.parquet": table(command, audio=AUDIO) for split in ("train", "test")},
         },
         "lmms-lab/textvqa": {
             f"data/{split}-00000-of-00020.parquet": table(textvqa, image=IMAGE)

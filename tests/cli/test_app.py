@@ -54,7 +54,21 @@ def test_help_lists_every_command_in_the_order_of_work(capsys: pytest.CaptureFix
     listing = capsys.readouterr().out.partition("Commands:")[2]
     names = [line.split()[0] for line in listing.splitlines() if line.startswith("  ") and line[2] != " "]
     assert names == [
-        *("data", "sft", "raft", "benchmark", "reasoning", "vlm", "agentic", "verify", "serve", "plan", "runs", "ui"),
+        *(
+            "data",
+            "sft",
+            "raft",
+            "benchmark",
+            "reasoning",
+            "audio",
+            "vlm",
+            "agentic",
+            "verify",
+            "serve",
+            "plan",
+            "runs",
+            "ui",
+        ),
         *("demo", "config", "info", "sandbox", "completion"),
     ]
 

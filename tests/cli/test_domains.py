@@ -27,6 +27,10 @@ PROMISED = {
     "reasoning sft --dataset metamath --model Qwen/Qwen2.5-3B-Instruct --output models/reasoning_sft": SftTrainConfig,
     f"reasoning train --model models/reasoning_sft --dataset gsm8k --cycles 5 {RAFT_OUT}": RaftTrainConfig,
     "reasoning benchmark --model models/reasoning_raft --dataset gsm8k": BenchmarkRunConfig,
+    "audio sft --dataset librispeech_sft --model openai/whisper-small --output models/audio_sft": SftTrainConfig,
+    "audio train --model models/audio_sft --dataset librispeech --task asr --cycles 3 --output models/audio_raft "
+    "--seed 42": RaftTrainConfig,
+    "audio benchmark --model models/audio_raft --dataset librispeech --task asr": BenchmarkRunConfig,
     "vlm sft --dataset llava --model Qwen/Qwen2-VL-2B-Instruct --output models/vlm_sft": SftTrainConfig,
     "vlm train --model models/vlm_sft --dataset textvqa --cycles 3 --output models/vlm_raft --seed 42": RaftTrainConfig,
     "vlm benchmark --model models/vlm_raft --dataset textvqa": BenchmarkRunConfig,
@@ -36,7 +40,7 @@ PROMISED = {
     ),
     "agentic benchmark --model models/agentic_raft --dataset xlam": BenchmarkRunConfig,
 }
-VERIFIERS = {"reasoning": "math", "vlm": "vqa", "agentic": "tools"}
+VERIFIERS = {"reasoning": "math", "audio": "speech", "vlm": "vqa", "agentic": "tools"}
 
 
 def parse(line: str) -> CommandConfig:
@@ -53,7 +57,7 @@ def test_the_promised_commands_have_their_domain_s_settings(line: str) -> None:
     assert isinstance(config, PROMISED[line])
     if isinstance(config, (RaftTrainConfig, BenchmarkRunConfig)):
         assert config.verifier == VERIFIERS[line.split()[0]]
-        assert config.dataset in ("gsm8k", "textvqa", "xlam") and config.prompts_file is None
+        assert config.dataset in ("gsm8k", "librispeech", "textvqa", "xlam") and config.prompts_file is None
     if isinstance(config, RaftTrainConfig):
         assert (config.seed, config.reward_threshold) == (42, 1.0)
 
@@ -72,6 +76,21 @@ def test_the_short_names_of_settings(group: str) -> None:
     benchmark = parse(f"{group} benchmark --model m --dataset rows.jsonl --limit 5")
     assert isinstance(benchmark, BenchmarkRunConfig)
     assert (benchmark.max_prompts, benchmark.prompts_name) == (5, "rows")
+
+
+def test_the_task_is_a_setting_of_the_verifier() -> None:
+    given = parse("audio benchmark --model m --dataset rows.jsonl --task classification")
+    assert isinstance(given, BenchmarkRunConfig)
+    assert given.verifier_options == {"task": "classification"}
+    train = parse("audio train --model m --dataset rows.jsonl --output o")
+    assert isinstance(train, RaftTrainConfig)
+    assert (train.verifier_options, train.lora_targets) == ({}, ("q_proj", "k_proj", "v_proj", "out_proj"))
+
+
+def test_making_speech_is_refused_in_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["audio", "train", "--model", "m", "--dataset", "rows.jsonl", "--output", "o", "--task", "tts"]) == 2
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 1 and "making speech is not offered" in said[0]
 
 
 def test_the_schemas_differ_in_defaults_alone() -> None:

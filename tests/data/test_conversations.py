@@ -101,7 +101,10 @@ def test_max_samples_draws_from_the_usable_rows(write_rows: WriteRows) -> None:
 @pytest.mark.parametrize(
     ("row", "said"),
     [
-        ({"prompt": "a"}, "a row needs 'messages', 'prompt' with 'completion', 'instruction' with 'output', or 'text'"),
+        (
+            {"prompt": "a"},
+            "a row needs 'messages', 'audio' with 'transcript', 'prompt' with 'completion', 'instruction' with",
+        ),
         ({"question": "a"}, "(columns it has: 'question')"),
         ({"text": "Hello"}, "not ChatML: expected <|im_start|> before turn 1"),
         ({"text": 3}, "'text' must be a text, not a number"),

@@ -82,3 +82,19 @@ def test_a_sample_shows_the_images_of_its_prompt(make_rollouts: Make, tmp_path: 
         assert head == "data:image/jpeg;base64"
         sizes.append(Image.open(io.BytesIO(base64.b64decode(content))).size)
     assert sizes == [(480, 240), (160, 80)]
+
+
+def test_what_was_heard_is_inside_the_page_where_it_is_small(make_rollouts: Make, tmp_path: Path) -> None:
+    rollout = make_rollouts(1)[0]
+    (tmp_path / "small.flac").write_bytes(b"fLaC")
+    (tmp_path / "large.wav").write_bytes(b"x" * 400_000)
+    (tmp_path / "page.png").write_bytes(b"<script>")
+    names = ("small.flac", "large.wav", "gone.mp3", "page.png")
+    content = tuple(MediaPart(kind="audio", path=str(tmp_path / name)) for name in names)
+    prompt = Prompt(id=rollout.prompt_id, messages=(Message(role="user", content=content),))
+    sample = show(Pick(rollout, ("any",)), {prompt.id: prompt}, "")
+    small, large, gone, image = sample.sounds
+    assert small.data == "data:audio/flac;base64,ZkxhQw==" and small.name == "small.flac"
+    assert (large.data, gone.data, image.data) == ("", "", "")
+    assert "too large" in large.name and "not there" in gone.name and "do not play" in image.name
+    assert sample.prompt == ()

@@ -20,6 +20,7 @@ COMMANDS = (
     Deferred("raft", "halo_forge.cli.raft:raft", "RAFT cycles: generate, verify, select, train."),
     Deferred("benchmark", "halo_forge.cli.benchmark:benchmark", "pass@k with intervals."),
     Deferred("reasoning", "halo_forge.cli.domains:reasoning", "Mathematics: SFT, RAFT and benchmark on answers."),
+    Deferred("audio", "halo_forge.cli.domains:audio", "Speech: SFT, RAFT and benchmark on transcripts."),
     Deferred("vlm", "halo_forge.cli.domains:vlm", "Images: SFT, RAFT and benchmark on questions about them."),
     Deferred("agentic", "halo_forge.cli.domains:agentic", "Tool calling: SFT, RAFT and benchmark on calls."),
     Deferred("verify", "halo_forge.cli.verify:verify", "Verdicts on completions in a file, or on one program."),

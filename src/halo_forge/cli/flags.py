@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 from types import NoneType, UnionType
@@ -15,6 +16,7 @@ from pydantic.fields import FieldInfo
 
 from halo_forge.config.options import CommandConfig, presentation
 from halo_forge.config.shared import SECTIONS, PromptOptions
+from halo_forge.core.errors import ConfigError
 
 # Flags are padded to the widest column click gives them, so that all sections line up.
 FLAGS_WIDTH = 30
@@ -83,6 +85,43 @@ class Setting(click.Option):
         return {self.key: dict(value) if self.is_mapping else value}
 
 
+class Shorthand(click.Option):
+    """An option for one entry of a mapping, such as `--task asr` for `--verifier-option task=asr`.
+
+    Args:
+        name: of the entry, and of the flag.
+        key: the field that holds the mapping.
+        section: heading in the help.
+        choices: what may be given.
+        refused: what may not -> why, for values that a user could expect.
+    """
+
+    def __init__(
+        self, name: str, *, key: str, section: str, choices: tuple[str, ...], refused: Mapping[str, str], help: str
+    ) -> None:
+        self.key, self.section = key, section
+        super().__init__([f"--{name}"], type=_Choice(choices, refused), help=help)
+
+    def given(self, ctx: click.Context) -> dict[str, object]:
+        """Return `{field: {entry: value}}` if the user gave this option, and nothing otherwise."""
+        value = ctx.params[str(self.name)]
+        return {} if value is None else {self.key: {self.name: value}}
+
+
+class _Choice(click.Choice[str]):
+    """A choice that knows what else a user may ask for."""
+
+    def __init__(self, choices: tuple[str, ...], refused: Mapping[str, str]) -> None:
+        super().__init__(choices)
+        self._refused = refused
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Refuse in words of its own what is not offered."""
+        if value in self._refused:
+            raise ConfigError(self._refused[value])
+        return super().convert(value, param, ctx)
+
+
 class SettingsCommand(click.Command):
     """A command with settings; its help groups them by section."""
 
@@ -93,7 +132,7 @@ class SettingsCommand(click.Command):
             record = param.get_help_record(ctx)
             if record is not None and isinstance(param, click.Option):
                 flags, text = record
-                section = param.section if isinstance(param, Setting) else "Command"
+                section = param.section if isinstance(param, (Setting, Shorthand)) else "Command"
                 records[section].append((flags.ljust(FLAGS_WIDTH), text))
         for name, rows in records.items():
             if rows:
@@ -115,8 +154,10 @@ def given_settings(ctx: click.Context) -> dict[str, object]:
     """Return field name -> value of the settings that the user really gave."""
     given: dict[str, object] = {}
     for param in ctx.command.params:
-        if isinstance(param, Setting):
-            given |= param.given(ctx)
+        if isinstance(param, (Setting, Shorthand)):
+            for key, value in param.given(ctx).items():
+                before = given.get(key)
+                given[key] = {**before, **value} if isinstance(before, dict) and isinstance(value, dict) else value
     return given
 
 

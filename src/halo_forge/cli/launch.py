@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,9 +59,14 @@ class JobCommand(SettingsCommand, Generic[C, S]):
     job: Job[C, S]
 
 
-def run_command(name: str, job: Job[C, S]) -> click.Command:
-    """Make the command of a job."""
+def run_command(name: str, job: Job[C, S], shorthands: Sequence[click.Option] = ()) -> click.Command:
+    """Make the command of a job.
+
+    Args:
+        shorthands: options of its own for entries of its settings.
+    """
     extra = [
+        *shorthands,
         click.Option(
             ["--config", "config_file"],
             type=click.Path(path_type=Path),

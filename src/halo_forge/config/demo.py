@@ -8,7 +8,7 @@ from typing import Literal
 from halo_forge.config.options import option
 from halo_forge.config.shared import RUN, RunOptions
 
-DemoDomain = Literal["code", "reasoning", "vlm", "agentic"]
+DemoDomain = Literal["code", "reasoning", "audio", "vlm", "agentic"]
 
 
 class DemoConfig(RunOptions):
@@ -16,8 +16,8 @@ class DemoConfig(RunOptions):
 
     domain: DemoDomain = option(
         "code",
-        "What the model learns: code (C++ functions), reasoning (word problems), vlm (questions about "
-        "images) or agentic (tool calls).",
+        "What the model learns: code (C++ functions), reasoning (word problems), audio (spoken commands), vlm "
+        "(questions about images) or agentic (tool calls).",
         section=RUN,
     )
     output: Path = option(Path("runs/demo"), "Folder of the demo's runs, report and summary.", section=RUN)

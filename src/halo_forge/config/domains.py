@@ -19,7 +19,7 @@ from halo_forge.config.raft import RaftTrainConfig
 from halo_forge.config.sft import SftTrainConfig
 
 C = TypeVar("C", bound=CommandConfig)
-Name = Literal["reasoning", "vlm", "agentic"]
+Name = Literal["reasoning", "audio", "vlm", "agentic"]
 
 
 def with_defaults(schema: type[C], name: str, help: str, **defaults: object) -> type[C]:
@@ -83,6 +83,40 @@ REASONING = Domain(
         greedy=True,
     ),
 )
+# Whisper's attention, encoder and decoder alike; its feed-forward layers stay as they are.
+ATTENTION = ("q_proj", "k_proj", "v_proj", "out_proj")
+AUDIO = Domain(
+    name="audio",
+    help="Speech: transcripts, and single spoken words.",
+    sft=with_defaults(
+        SftTrainConfig,
+        "AudioSft",
+        "Learn from speech and its transcripts, such as librispeech_sft.",
+        lora_targets=ATTENTION,
+    ),
+    train=with_defaults(
+        RaftTrainConfig,
+        "AudioTrain",
+        "RAFT on speech whose transcripts are known, such as librispeech: what is right is trained on.",
+        verifier="speech",
+        reward_threshold=1.0,
+        keep_fraction=1.0,
+        max_new_tokens=256,
+        generation_batch=32,
+        lora_targets=ATTENTION,
+    ),
+    benchmark=with_defaults(
+        BenchmarkRunConfig,
+        "AudioBenchmark",
+        "Word and character error rates of a model's transcripts decoded greedily, with 95% intervals.",
+        verifier="speech",
+        samples=1,
+        k=(1,),
+        temperature=0.0,
+        max_new_tokens=256,
+        generation_batch=32,
+    ),
+)
 MOST_PIXELS = 1280 * 28 * 28  # 1,280 tokens of an image in the Qwen2-VL family, so that rows fit
 VLM = Domain(
     name="vlm",
@@ -135,4 +169,4 @@ AGENTIC = Domain(
         max_new_tokens=512,
     ),
 )
-DOMAINS = (REASONING, VLM, AGENTIC)
+DOMAINS = (REASONING, AUDIO, VLM, AGENTIC)

@@ -15,14 +15,16 @@ from halo_forge.data.fields import has, id_field, known_keys, text_field
 from halo_forge.data.hygiene import clean_row
 from halo_forge.data.jsonl import JsonObject, Row
 from halo_forge.data.messages import has_turn, holds_control_token, make_message, messages_field, turns_field
-from halo_forge.data.parts import anchored, read_tools
+from halo_forge.data.parts import anchored, read_audio, read_tools
 from halo_forge.data.source import parse_rows
 
 NO_QUESTION = "without text of the user"
 NO_ANSWER = "without text of the assistant"
 NO_USE = "that the dataset's entry leaves out"
 CONTROL_TOKENS = "chat control tokens inside a message"
-FORMS = "'messages', 'prompt' with 'completion', 'instruction' with 'output', or 'text' in ChatML"
+FORMS = (
+    "'messages', 'audio' with 'transcript', 'prompt' with 'completion', 'instruction' with 'output', 'text' in ChatML"
+)
 
 
 class Loaded(NamedTuple):
@@ -44,9 +46,10 @@ class Loaded(NamedTuple):
 def load_conversations(path: Path, *, max_samples: int | None = None, seed: int = 0) -> Loaded:
     """Read supervised rows from a file of any format; rows of different forms may be mixed.
 
-    The forms, first match: `messages`; `prompt` and `completion` (texts, or lists of messages); `instruction`, `input`
-    and `output`, as in Alpaca; `text` in ChatML. `id` names a row, else `line-N`. A row in which nobody asks or the
-    assistant says nothing is dropped and counted. Texts are mended as `halo_forge.data.hygiene` says, which is noted.
+    The forms, first match: `messages`; `audio` (a file's name) and `transcript`, `text` or `answer`; `prompt` and
+    `completion` (texts, or lists of messages); `instruction`, `input` and `output`, as in Alpaca; `text` in ChatML.
+    `id` names a row, else `line-N`. A row in which nobody asks or the assistant says nothing is dropped and counted.
+    Texts are mended as `halo_forge.data.hygiene` says, which is noted.
 
     Args:
         max_samples: take at most so many, drawn by the seed from the usable rows and kept in the file's order.
@@ -116,6 +119,9 @@ def instruction_messages(instruction: str, input: str | None, output: str) -> tu
 def _read_messages(values: JsonObject) -> tuple[Message, ...]:
     if has(values, "messages"):
         return messages_field(values, "messages")
+    if (heard := read_audio(values)) is not None:
+        said = next((text_field(values, key) for key in ("transcript", "text", "answer") if has(values, key)), None)
+        return make_message("user", heard), make_message("assistant", said or "")
     if has(values, "prompt", "completion"):
         return turns_field(values, "prompt", "user") + turns_field(values, "completion", "assistant")
     if has(values, "instruction", "output"):

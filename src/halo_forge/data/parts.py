@@ -39,6 +39,20 @@ def read_content(value: JsonValue, where: str) -> str | tuple[Part, ...]:
     return tuple(_part(item, f"{where}[{index}]") for index, item in enumerate(value))
 
 
+def read_audio(values: JsonObject) -> tuple[Part, ...] | None:
+    """Return the column `audio`, a file's name or `{"path", "sha256"}`, as what a message holds; None without one.
+
+    Raises:
+        DataError: it is neither.
+    """
+    value = values.get("audio")
+    if value is None:
+        return None
+    named: JsonObject = {"path": value} if isinstance(value, str) else value if isinstance(value, dict) else {}
+    content = read_content([{"kind": "audio", "path": named.get("path"), "sha256": named.get("sha256", "")}], "audio")
+    return content if isinstance(content, tuple) else None
+
+
 def read_calls(value: JsonValue, where: str) -> tuple[ToolCall, ...]:
     """Return calls of tools, `[{"name": "…", "arguments": {…}}, …]`; () for null.
 

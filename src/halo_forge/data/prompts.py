@@ -13,7 +13,7 @@ from halo_forge.data.draw import draw
 from halo_forge.data.fields import has, id_field, known_keys, shortened, text_field
 from halo_forge.data.jsonl import Row
 from halo_forge.data.messages import make_message, turns_field
-from halo_forge.data.parts import anchored, read_tools, without_places
+from halo_forge.data.parts import anchored, read_audio, read_tools, without_places
 from halo_forge.data.references import read_task
 from halo_forge.data.source import parse_rows
 
@@ -23,10 +23,10 @@ def load_prompts(
 ) -> list[Prompt]:
     """Read prompts from a file of any format.
 
-    A row holds `prompt` (a text, or a list of messages) or `messages`, which end with the user's turn. `id`, else
-    `task_id`, names it, else `line-N`; `group` labels it. Its ground truth is recognised by columns: HumanEval's,
-    MBPP's, `tests` with `entry_point`, `setup` and `solution`, `answer`, `calls` (with the row's `tools`), or a
-    serialised `reference`. Other columns are left.
+    A row holds `prompt` (a text, or a list of messages), or `messages` that end with the user's turn, or `audio` (a
+    file's name). `id`, else `task_id`, names it, else `line-N`; `group` labels it. Its ground truth is recognised by
+    columns: HumanEval's, MBPP's, `tests` with `entry_point`, `setup` and `solution`, `answer`, `calls` (with the row's
+    `tools`), `transcript` (with audio also `text`), or a serialised `reference`. Other columns are left.
 
     Args:
         max_prompts: take at most so many, drawn by the seed and kept in the file's order.
@@ -54,8 +54,11 @@ def read_prompt(row: Row) -> Prompt:
     """
     values = row.values
     task = read_task(values)
-    if task.instruction is not None:
-        messages: tuple[Message, ...] = (make_message("user", task.instruction),)
+    heard = None if has(values, "prompt") or has(values, "messages") else read_audio(values)
+    if heard is not None:
+        messages: tuple[Message, ...] = (make_message("user", heard),)
+    elif task.instruction is not None:
+        messages = (make_message("user", task.instruction),)
     elif not has(values, "prompt") and not has(values, "messages"):
         raise DataError(f"no 'prompt' and no 'messages' in the row (columns it has: {known_keys(values)})")
     else:

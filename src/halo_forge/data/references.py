@@ -122,6 +122,7 @@ def _generic(values: JsonObject) -> Reference:
         answers=_answers(values),
         choices=texts_field(values, "choices") if isinstance(values.get("choices"), list) else (),
         metric=_metric(values),
+        transcript=_transcript(values),
         calls=read_calls(values["calls"], "calls") if has(values, "calls") else None,
     )
 
@@ -133,6 +134,11 @@ def _final_answer(values: JsonObject) -> str | None:
         return None
     _, mark, last = str(answer).rpartition("####")
     return last.strip().replace(",", "") if mark else str(answer).strip()
+
+
+def _transcript(values: JsonObject) -> str | None:
+    """Return the column `transcript`, or `text` of a row with audio."""
+    return text_field(values, "transcript" if has(values, "transcript") or not has(values, "audio") else "text")
 
 
 def _answers(values: JsonObject) -> tuple[str, ...]:

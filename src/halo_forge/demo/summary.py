@@ -7,7 +7,7 @@ from pathlib import Path
 
 from halo_forge.core.types import Prompt
 from halo_forge.demo.recipe import Recipe
-from halo_forge.rollout.metrics import Metrics, by_prompt, paired_difference, pass_values, score_values
+from halo_forge.rollout.metrics import Metrics, by_prompt, pass_values, score_values, weighted_estimate
 from halo_forge.rollout.records import read_records
 from halo_forge.rollout.rollout_file import RolloutFile
 from halo_forge.runs.run_dir import SUMMARY_FILE
@@ -47,12 +47,15 @@ def differences(recipe: Recipe, benchmarks: Mapping[str, Path]) -> Figures:
     found = {}
     for metric in (recipe.primary, f"greedy_{recipe.primary}"):
         values = {arm: prompt_values(folder, metric) for arm, folder in benchmarks.items()}
+        weights = prompt_weights(benchmarks["raft"], metric)
         for arm in DEMO_ARMS:
             if arm != "raft":
                 ours, theirs = values["raft"], values[arm]
                 shared = [prompt for prompt in ours if prompt in theirs]
-                found[f"{metric}: raft - {arm}"] = paired_difference(
-                    [ours[prompt] for prompt in shared], [theirs[prompt] for prompt in shared]
+                # A rate of sums differs by the sum of the differences, each as heavy as what it is a share of.
+                found[f"{metric}: raft - {arm}"] = weighted_estimate(
+                    [(ours[prompt] - theirs[prompt]) * weights.get(prompt, 1.0) for prompt in shared],
+                    [weights.get(prompt, 1.0) for prompt in shared],
                 )
     return found
 
@@ -63,6 +66,21 @@ def prompt_values(benchmark: Path, metric: str) -> dict[str, float]:
     groups = by_prompt(RolloutFile(benchmark / "rollouts" / f"{file}.jsonl").sketches())
     name = metric.removeprefix("greedy_")
     return pass_values(groups, 1) if name == "pass@1" else score_values(groups, name)
+
+
+def prompt_weights(benchmark: Path, metric: str) -> dict[str, float]:
+    """How much a prompt counts in the figure of the set, such as its words in a word error rate; {} where all alike."""
+    name = metric.removeprefix("greedy_")
+    if name == "pass@1":
+        return {}
+    file = "greedy" if metric.startswith("greedy_") else "sampled"
+    weights: dict[str, float] = {}
+    for rollout in RolloutFile(benchmark / "rollouts" / f"{file}.jsonl").sketches():
+        if rollout.reward is not None:
+            for key, _, of in rollout.scores:
+                if key == name:
+                    weights[rollout.prompt_id] = weights.get(rollout.prompt_id, 0.0) + of
+    return weights
 
 
 def test_prompts(benchmark: Path) -> list[Prompt]:

@@ -37,6 +37,19 @@ class Table:
 
 
 @dataclass(frozen=True)
+class Sound:
+    """A piece of audio of a prompt.
+
+    Args:
+        data: its bytes as a `data:` address; empty where the page does not hold them.
+        name: of its file, with the reason where there are no bytes.
+    """
+
+    data: str
+    name: str
+
+
+@dataclass(frozen=True)
 class Sample:
     """One completion as it is shown.
 
@@ -47,6 +60,7 @@ class Sample:
         prompt: role and text of each turn; empty when the run did not store its prompts.
         note: said under a text that was cut, else empty.
         images: addresses of the prompt's images, which hold them.
+        sounds: the prompt's audio.
     """
 
     kind: str
@@ -56,6 +70,7 @@ class Sample:
     text: str
     note: str
     images: tuple[str, ...] = ()
+    sounds: tuple[Sound, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,12 @@ def _headline(summary: DemoSummary) -> str:
     gain = summary.differences[f"{greedy}: raft - control"]
     before, after = summary.sft[greedy], summary.raft[greedy]
     passes = summary.labels["passes"]
+    if not summary.higher_is_better:
+        return (
+            f"Decoded greedily, the {passes} on {count(summary.test_prompts, 'test prompt')} is {percent(after.value)} "
+            f"after RAFT and {percent(before.value)} before; against as much further SFT that is {points(gain)}, and "
+            "less is better."
+        )
     return (
         f"Decoded greedily, {percent(after.value)} of {count(summary.test_prompts, 'test prompt')} {passes} "
         f"after RAFT and {percent(before.value)} before; against as much further SFT that is {points(gain)}."

@@ -11,6 +11,7 @@ from halo_forge.core.types import Prompt, Rollout, media_of
 from halo_forge.report.blocks import Sample
 from halo_forge.report.pictures import thumbnails
 from halo_forge.report.read import read_lines
+from halo_forge.report.sounds import sounds
 from halo_forge.report.wording import cut, number, visible
 from halo_forge.rollout.decision import Decision, Reason
 from halo_forge.rollout.rollout_file import RolloutFile
@@ -90,7 +91,8 @@ def show(pick: Pick, prompts: Mapping[str, Prompt], where: str) -> Sample:
     if completion.finish_reason == "length":
         facts.append(("Ended", f"cut at max_new_tokens, after {len(completion.token_ids):,} tokens"))
     prompt = prompts.get(completion.prompt_id)
-    turns = () if prompt is None else tuple((m.role, cut(m.text, where, PROMPT_LIMIT)[0]) for m in prompt.messages)
+    said = () if prompt is None else tuple(m for m in prompt.messages if m.text or not m.media)
+    turns = tuple((m.role, cut(m.text, where, PROMPT_LIMIT)[0]) for m in said)
     return Sample(
         kind="fault" if verdict.reward is None else "good" if verdict.passed else "bad",
         title=f"{'; '.join(pick.labels)} · {visible(completion.prompt_id)}, completion {completion.index}",
@@ -99,4 +101,5 @@ def show(pick: Pick, prompts: Mapping[str, Prompt], where: str) -> Sample:
         text=text,
         note=note,
         images=() if prompt is None else thumbnails(media_of(prompt.messages)),
+        sounds=() if prompt is None else sounds(media_of(prompt.messages)),
     )

@@ -10,7 +10,7 @@ from starlette.responses import FileResponse, Response
 
 from halo_forge.core.errors import DataError
 
-INERT = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
+INERT = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; media-src data:; sandbox"
 
 
 def inside(folder: Path, name: str) -> Path:

@@ -83,6 +83,14 @@ def speech_commands_row(values: JsonObject, id: str) -> Prompt | None:
     return Prompt(id=id, messages=(_heard(values),), reference=Reference(answer=label, choices=words))
 
 
+def speech_commands_sft_row(values: JsonObject, id: str) -> Conversation | None:
+    """As `speech_commands_row`, to learn from."""
+    prompt = speech_commands_row(values, id)
+    if prompt is None or prompt.reference.answer is None:
+        return None
+    return Conversation(id=id, messages=(*prompt.messages, make_message("assistant", prompt.reference.answer)))
+
+
 def _heard(values: JsonObject, key: str = "audio") -> Message:
     content = read_content([values.get(key)], key)
     if isinstance(content, str) or not isinstance(content[0], MediaPart):
@@ -177,6 +185,7 @@ SPEECH_COMMANDS = Dataset(
     gated=False,
     columns=("audio", "label"),
     convert=speech_commands_row,
+    also={"sft": speech_commands_sft_row},
     media={"audio": "audio"},
     revision="refs/convert/parquet",
     test_split="test",
