@@ -16,8 +16,8 @@ from pathlib import Path
 from halo_forge.config.demo import DemoConfig
 from halo_forge.config.load import load
 from halo_forge.demo.run import run_demo
-from halo_forge.demo.summary import prompt_values
-from halo_forge.rollout.metrics import Estimate, by_prompt, estimate, paired_difference
+from halo_forge.demo.summary import prompt_values, prompt_weights
+from halo_forge.rollout.metrics import Estimate, by_prompt, weighted_estimate
 from halo_forge.rollout.rollout_file import RolloutFile
 from halo_forge.runs.summary import DEMO_ARMS, DemoSummary
 
@@ -35,21 +35,33 @@ def values(folder: Path, arm: str, metric: str) -> dict[str, float]:
     return {prompt: sum(r.compiled for r in rollouts) / len(rollouts) for prompt, rollouts in groups.items()}
 
 
+def weights(folder: Path, arm: str, metric: str) -> dict[str, float]:
+    """How much each test prompt of one demo counts; a prompt that is not in it counts once."""
+    return {} if metric.endswith("compile_rate") else prompt_weights(folder / f"benchmark_{arm}", metric)
+
+
 def pooled(folders: list[Path], arm: str, metric: str) -> Estimate:
     """A metric over all seeds' prompts."""
-    return estimate([value for folder in folders for value in values(folder, arm, metric).values()])
+    sums: list[float] = []
+    counts: list[float] = []
+    for folder in folders:
+        weight = weights(folder, arm, metric)
+        for prompt, value in values(folder, arm, metric).items():
+            counts.append(weight.get(prompt, 1.0))
+            sums.append(value * counts[-1])
+    return weighted_estimate(sums, counts)
 
 
 def pooled_difference(folders: list[Path], arm: str, metric: str) -> Estimate:
     """RAFT minus another arm, paired over all seeds' prompts."""
-    ours: list[float] = []
-    theirs: list[float] = []
+    sums: list[float] = []
+    counts: list[float] = []
     for folder in folders:
-        raft, other = values(folder, "raft", metric), values(folder, arm, metric)
-        shared = [prompt for prompt in raft if prompt in other]
-        ours += [raft[prompt] for prompt in shared]
-        theirs += [other[prompt] for prompt in shared]
-    return paired_difference(ours, theirs)
+        raft, other, weight = values(folder, "raft", metric), values(folder, arm, metric), weights(folder, arm, metric)
+        for prompt in (prompt for prompt in raft if prompt in other):
+            counts.append(weight.get(prompt, 1.0))
+            sums.append((raft[prompt] - other[prompt]) * counts[-1])
+    return weighted_estimate(sums, counts)
 
 
 def percent(figure: Estimate, sign: bool = False) -> str:
