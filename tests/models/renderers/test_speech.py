@@ -8,16 +8,17 @@ import pytest
 import soundfile
 import torch
 from speech import audio_part, heard, tone_prompt, write_tones
-from transformers import AutoProcessor, WhisperProcessor
+from transformers import AutoFeatureExtractor, AutoProcessor, AutoTokenizer, WhisperProcessor
 
 from halo_forge.config.shared import LoadingOptions
-from halo_forge.core.errors import ConfigError, DataError
+from halo_forge.core.errors import ConfigError, DataError, ModelError
 from halo_forge.core.types import MediaPart, Message, TextPart
 from halo_forge.models.check import check_model
 from halo_forge.models.load import Policy, load_policy, load_renderer, read_config
 from halo_forge.models.renderers.base import Misfit
+from halo_forge.models.renderers.choice import language_code
 from halo_forge.models.renderers.sound import read_sound
-from halo_forge.models.renderers.speech import SpeechFormat
+from halo_forge.models.renderers.speech import NO_TIMES, START, TRANSCRIBE, SpeechFormat
 from halo_forge.models.resolve import ModelRef
 
 
@@ -138,6 +139,18 @@ def test_bad_audio_is_told_from_what_is_merely_long(nano_speech_model: Path, tmp
     assert set(checked.cut) == {"low mid high low"}
     assert [prompt.id for prompt in checked.learnable(prompts)] == ["good"]
     assert [prompt.id for prompt in checked.usable(prompts)] == ["good", "low mid high low"]
+
+
+def test_a_model_of_several_languages_is_told_which_and_what_to_do(nano_speech_model: Path, tmp_path: Path) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(nano_speech_model)
+    tokenizer.add_special_tokens({"additional_special_tokens": ["<|en|>", "<|de|>", TRANSCRIBE]})
+    extractor = AutoFeatureExtractor.from_pretrained(nano_speech_model)
+    prompt = [heard(write_tones(tmp_path / "a.wav", "low"))]
+    for stated in ("de", "German", "<|de|>"):
+        ids = SpeechFormat(tokenizer, extractor, language_code(stated)).prompt_ids(prompt)
+        assert tokenizer.convert_ids_to_tokens(ids) == [START, "<|de|>", TRANSCRIBE, NO_TIMES]
+    with pytest.raises(ModelError, match=r"lacks <\|fr\|>"):
+        SpeechFormat(tokenizer, extractor, "fr")
 
 
 def test_a_model_of_speech_has_no_chat_template(nano_speech_model: Path) -> None:

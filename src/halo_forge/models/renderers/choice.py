@@ -41,8 +41,18 @@ def _speech(source: str, config: Any, generation: Any) -> MediaFormat:
     require_sound()
     tokenizer, extractor = AutoTokenizer.from_pretrained(source), AutoFeatureExtractor.from_pretrained(source)
     several = getattr(generation, "is_multilingual", config.vocab_size >= SEVERAL_LANGUAGES)
-    language = getattr(generation, "language", None) or "en"
-    return SpeechFormat(tokenizer, extractor, language if several else None, stop_ids(generation))
+    stated = getattr(generation, "language", None)
+    language = language_code(stated if isinstance(stated, str) else "en") if several else None
+    return SpeechFormat(tokenizer, extractor, language, stop_ids(generation))
+
+
+def language_code(name: str) -> str:
+    """The code of a language as generation configs name it: `en`, `english` or `<|en|>`."""
+    from transformers.models.whisper.tokenization_whisper import TO_LANGUAGE_CODE
+
+    plain = name.lower().strip("<|>")
+    code: str = TO_LANGUAGE_CODE.get(plain, plain)
+    return code
 
 
 def _vision(source: str, config: Any, loading: LoadingOptions, generation: Any) -> MediaFormat:
