@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from halo_forge import __version__
 from halo_forge.config.shared import LoadingOptions
 from halo_forge.config.tuning import TuningOptions
-from halo_forge.core.errors import EnvironmentFault
+from halo_forge.core.errors import ConfigError, EnvironmentFault
 from halo_forge.core.types import Completion, Prompt, Record, Sampling
 from halo_forge.models.resolve import ModelRef
 from halo_forge.rollout.ray_cluster import code_digest, machine, refused
@@ -99,6 +99,8 @@ class Replica:
         self._generator, self._label = None, ""
         with _laid_out(weights) as ref:
             policy = load_policy(ref, loading, weights.tuning, weights.seed)
+        if policy.media is not None:
+            raise ConfigError("--executor ray takes models of text alone, and this one hears or sees: leave it out")
         report = ReplicaReport(
             halo_forge=f"{__version__} ({code_digest()})", machine=machine(), **dict(fingerprint(policy))
         )
