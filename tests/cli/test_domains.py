@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -118,8 +119,10 @@ def halo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("domain", ["reasoning", "vlm", "agentic"])
+@pytest.mark.parametrize("domain", ["reasoning", "audio", "vlm", "agentic"])
 def test_a_whole_course_where_each_output_is_the_next_model(domain: Any, halo: Command, tmp_path: Path) -> None:
+    if domain == "audio" and shutil.which("espeak-ng") is None:
+        pytest.skip("espeak-ng is not installed")
     RECIPES[domain].prepare(tmp_path / "data", tmp_path / "base", 0)
     tiny = ["--tuning", "full", "--threads", "1"]
     planned = halo(domain, "sft", "--dataset", "data/sft.jsonl", "--model", "base", "--output", "one", "--dry-run",
