@@ -75,7 +75,7 @@ def test_every_exit_code_is_listed() -> None:
 
 def test_rows_that_the_docs_show_can_be_read(tmp_path: Path) -> None:
     blocks = re.findall(r"^```json\n(.*?)^```$", PAGES, flags=re.MULTILINE | re.DOTALL)
-    assert len(blocks) == 6
+    assert len(blocks) == 8
     for number, block in enumerate(blocks):
         file = tmp_path / f"{number}.jsonl"
         file.write_text(block, encoding="utf-8")
