@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from itertools import chain
 from pathlib import Path, PurePath
 from typing import IO, Any, Literal
 
@@ -222,10 +223,12 @@ def _read_parquet(file: IO[bytes], columns: Iterable[str] | None, skip: int) -> 
     while group < table.num_row_groups and before + table.metadata.row_group(group).num_rows <= skip:
         before += table.metadata.row_group(group).num_rows
         group += 1
-    groups = list(range(group, table.num_row_groups))
     number = before
+    # One group after the other: what is read ahead for a reader is held until it is done.
+    groups = ([one] for one in range(group, table.num_row_groups))
+    batches = (table.iter_batches(batch_size=ROWS_A_BATCH, row_groups=one, columns=wanted) for one in groups)
     try:
-        for batch in table.iter_batches(batch_size=ROWS_A_BATCH, row_groups=groups, columns=wanted):
+        for batch in chain.from_iterable(batches):
             for row in batch.to_pylist():
                 number += 1
                 if number > skip:
