@@ -157,8 +157,8 @@ def serving(root: Path) -> Iterator[Server]:
         server.process.wait(timeout=30)
 
 
-def loads_ms(browser: Browser, address: str, path: str, ready: str, repeats: int) -> dict[str, float]:
-    """First and second load of a page, each in fresh contexts: until `ready`, an expression, holds."""
+def loads_ms(browser: Browser, address: str, path: str, ready: str, text: str, repeats: int) -> dict[str, float]:
+    """First and second load of a page in a fresh context, until an element with a text is there."""
     times: tuple[list[float], list[float]] = ([], [])
     for _ in range(repeats):
         context = browser.new_context(base_url=address)
@@ -166,7 +166,7 @@ def loads_ms(browser: Browser, address: str, path: str, ready: str, repeats: int
         for found in times:
             begun = time.perf_counter()
             page.goto(path, wait_until="commit")
-            page.wait_for_function(ready, polling="raf")
+            page.locator(ready, has_text=text).first.wait_for()
             found.append((time.perf_counter() - begun) * 1e3)
         context.close()
     return {"first_ms": round(statistics.median(times[0])), "second_ms": round(statistics.median(times[1]))}
@@ -182,8 +182,7 @@ def measure_lists(work: Path, browser: Browser, runs: int, repeats: int) -> dict
         # A list is kept for a second, so that one that is asked for later is looked up anew.
         found["list_runs"] = {"runs": runs, "looked_up_ms": server.ms("/api/results", repeats, pause_s=1.2)}
         found["list_runs"]["table_ms"] = server.ms("/results", repeats, pause_s=1.2)
-        meters = "document.querySelector('[data-meter=cpu]')?.textContent.includes('%')"
-        found["dashboard"] = loads_ms(browser, server.address, "/", meters, repeats)
+        found["dashboard"] = loads_ms(browser, server.address, "/", "[data-meter=cpu]", "%", repeats)
         found["idle_mb_after"] = server.memory_mb
         return found
 
@@ -207,17 +206,15 @@ def measure_run(work: Path, browser: Browser, options: argparse.Namespace) -> di
             "filter_ms": server.ms(f"{samples}?outcome=failed&sort=tokens", repeats),
             "search_ms": server.ms(f"{samples}?q=return+n+*+{options.rollouts - 7}", repeats),
         }
-        ready = "document.querySelector('.sample')"
-        found["samples"] |= loads_ms(browser, server.address, samples, ready, repeats)
+        found["samples"] |= loads_ms(browser, server.address, samples, ".sample", "", repeats)
         found["log"] = {
             "mb": options.log_mb,
             "tail_ms": server.ms(log, repeats),
             "search_ms": server.ms(f"{log}/search?q=the+last+line", repeats),
         }
-        last = "document.querySelector('[data-lines]')?.textContent.includes('the last line')"
-        found["log"] |= loads_ms(browser, server.address, f"/runs/{run_id}", last, repeats)
-        drawn = "document.querySelector('.chart canvas')"
-        found["run_page"] = loads_ms(browser, server.address, f"/runs/{run_id}", drawn, repeats)
+        page = f"/runs/{run_id}"
+        found["log"] |= loads_ms(browser, server.address, page, "[data-lines]", "the last line", repeats)
+        found["run_page"] = loads_ms(browser, server.address, page, ".chart", "Loss", repeats)
         found["chart"] = {"points": options.points} | chart_ms(browser, server.address, options.points)
         found["server_mb"] = server.memory_mb
         return found

@@ -10,6 +10,7 @@ is something to watch, and stopped before the end.
 from __future__ import annotations
 
 import argparse
+import json
 import shutil
 import tempfile
 import time
@@ -75,6 +76,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         home = Path(name)
         shutil.copytree(options.runs, home / "runs" / "demo")
+        settle(home / "runs" / "demo")
         shutil.copytree(REPOSITORY / "configs", home / "configs")
         (home / "data").mkdir()
         shutil.copy(next((home / "runs" / "demo").glob("**/prompts.jsonl")), home / "data" / "prompts.jsonl")
@@ -82,6 +84,13 @@ def main() -> None:
             take_all(Photographer(browser, server, options.to), server)
         end_runs(home / "runs")
         time.sleep(1)
+
+
+def settle(demo: Path) -> None:
+    """Let the runs of a copy name each other where they lie now, so that they can be started again."""
+    before = json.loads((demo / "launch_context.json").read_text())["output_dir"]
+    for file in demo.glob("**/launch_context.json"):
+        file.write_text(file.read_text().replace(before, str(demo)))
 
 
 def take_all(camera: Photographer, server: Server) -> None:

@@ -19,7 +19,7 @@ from halo_forge.web.forms import label_of
 from halo_forge.web.preparing import Preparations
 from halo_forge.web.security import new_secret
 from halo_forge.web.settings import Settings
-from halo_forge.web.wording import age, clock, pretty, size
+from halo_forge.web.wording import age, clock, pretty, short, size
 
 NAVIGATION = (
     ("/", "Dashboard"),
@@ -63,6 +63,7 @@ class Site:
             "duration": duration,
             "percent": percent,
             "pretty": pretty,
+            "short": short,
             "size": size,
             "visible": visible,
             "quote": lambda text: quote(str(text), safe=""),

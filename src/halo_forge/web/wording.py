@@ -48,3 +48,9 @@ def pretty(value: object) -> str:
     if isinstance(value, float):
         return f"{value:g}"
     return str(value)
+
+
+def short(model: str) -> str:
+    """A model as a list names it: of a folder the last two parts."""
+    parts = model.rstrip("/").split("/")
+    return "/".join(parts[-2:]) if model.startswith("/") and len(parts) > 3 else model

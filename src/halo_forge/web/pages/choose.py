@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from halo_forge.config.domains import DOMAINS
+from halo_forge.config.domains import DOMAINS, Domain
 from halo_forge.config.schemas import SCHEMAS
 from halo_forge.runs.relaunch import kind_made_by
 from halo_forge.web.site import site_of
@@ -32,15 +32,21 @@ TITLES = {
     **{f"{domain.name} train": f"RAFT cycles, {domain.name}" for domain in DOMAINS},
     **{f"{domain.name} benchmark": f"Benchmark, {domain.name}" for domain in DOMAINS},
 }
+
+
+def _heading(domain: Domain) -> str:
+    return domain.help.partition(":")[0]
+
+
 # Page -> heading -> commands.
 GROUPS = {
     "Training": {
         "": ("sft train", "raft train", "demo", "serve"),
-        **{domain.name.capitalize(): (f"{domain.name} sft", f"{domain.name} train") for domain in DOMAINS},
+        **{_heading(domain): (f"{domain.name} sft", f"{domain.name} train") for domain in DOMAINS},
     },
     "Benchmark": {
         "": ("benchmark run", "benchmark full", "benchmark eval", "verify"),
-        "Domains": tuple(f"{domain.name} benchmark" for domain in DOMAINS),
+        **{_heading(domain): (f"{domain.name} benchmark",) for domain in DOMAINS},
     },
 }
 
@@ -71,14 +77,13 @@ def choose_benchmark(request: Request) -> Response:
 
 
 def _choose(request: Request, group: str, lead: str) -> Response:
-    offers = {
-        heading: [
-            Offer(name, TITLES[name], str(SCHEMAS[name].__doc__).partition("\n")[0], name in STARTED)
-            for name in commands
-        ]
-        for heading, commands in GROUPS[group].items()
-    }
+    offers = {heading: [_offer(name, heading) for name in names] for heading, names in GROUPS[group].items()}
     return site_of(request).page(request, "choose.html", title=group, lead=lead, offers=offers)
+
+
+def _offer(name: str, heading: str) -> Offer:
+    title = TITLES[name].partition(",")[0] if heading else TITLES[name]  # the heading says the domain
+    return Offer(name, title, str(SCHEMAS[name].__doc__).partition("\n")[0], name in STARTED)
 
 
 ROUTES = [Route("/train", choose_training), Route("/benchmark", choose_benchmark)]
