@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from halo_forge.cli.errors import debug_option, session
 from halo_forge.cli.flags import SettingsCommand, given_settings, settings
 from halo_forge.cli.libraries import quiet_libraries
 from halo_forge.cli.tables import show_plan
+from halo_forge.cli.together import start_processes, training_team
 from halo_forge.cli.view import ConsoleLog, open_view
 from halo_forge.config.load import Loaded, load
 from halo_forge.config.options import CommandConfig
@@ -103,11 +105,18 @@ def _execute(ctx: click.Context, job: Job[C, S]) -> None:
         with quiet_libraries(debug=session().debug):
             _show_plan(loaded, job.plan(loaded), as_json)
         return
+    start_processes(loaded.config, sys.argv[1:])
     execute(job, loaded, as_json=as_json)
 
 
 def execute(job: Job[C, S], loaded: Loaded[C], *, as_json: bool) -> None:
-    """Run a job with these settings, show its summary and write its report."""
+    """Run a job with these settings, show its summary and write its report; or help the process that does."""
+    with training_team(loaded.config) as leads:
+        if leads:
+            _lead(job, loaded, as_json=as_json)
+
+
+def _lead(job: Job[C, S], loaded: Loaded[C], *, as_json: bool) -> None:
     from halo_forge.tracking.live import open_trackers
 
     trackers, project = _trackers(loaded.config)

@@ -8,11 +8,20 @@ from typing import Literal
 from pydantic import model_validator
 
 from halo_forge.config.options import option
-from halo_forge.config.shared import DATA, MODEL, TRAINING, LoadingOptions, RunOptions, TrackingOptions, file_named
+from halo_forge.config.shared import (
+    DATA,
+    MODEL,
+    TRAINING,
+    LoadingOptions,
+    ProcessOptions,
+    RunOptions,
+    TrackingOptions,
+    file_named,
+)
 from halo_forge.config.tuning import TuningOptions
 
 
-class SftTrainConfig(TrackingOptions, RunOptions, LoadingOptions, TuningOptions):
+class SftTrainConfig(TrackingOptions, RunOptions, LoadingOptions, ProcessOptions, TuningOptions):
     """Supervised fine-tuning on conversations; the loss covers the assistant's tokens only."""
 
     model: str = option(..., "Hub id, model folder, adapter folder or run folder to start from.", section=MODEL)

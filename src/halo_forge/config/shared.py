@@ -177,6 +177,20 @@ class TrackingOptions(CommandConfig):
     )
 
 
+class ProcessOptions(CommandConfig):
+    """How many processes train."""
+
+    launcher: Literal["none", "accelerate"] = option(
+        "none",
+        "What starts several processes that train together; none is one process, or those of accelerate launch.",
+        section=TRAINING,
+        resumable=True,
+    )
+    num_processes: int = option(
+        2, "Processes that --launcher accelerate starts on this machine.", section=TRAINING, ge=2, resumable=True
+    )
+
+
 class RunOptions(CommandConfig):
     """Where a run lives and how it is repeated."""
 

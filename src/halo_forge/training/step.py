@@ -13,9 +13,11 @@ from halo_forge.core.protocols import TrainingRow
 from halo_forge.models.load import Policy
 from halo_forge.training.layout import Layout, lay_out
 from halo_forge.training.logprobs import TokenScorer, keeps_rows_apart
+from halo_forge.training.micro_batch import is_out_of_memory
 from halo_forge.training.objectives import OBJECTIVES, LearntTokens, divergence
 from halo_forge.training.reference import Reference
 from halo_forge.training.settings import LossSettings
+from halo_forge.training.team import Batch, Team, current_team
 
 
 class StepResult(NamedTuple):
@@ -45,6 +47,8 @@ class Stepper:
         self._reference = reference
         self._packed = packed
         self._scorer = TokenScorer(policy)
+        if reference is not None and current_team() is not None:
+            raise ConfigError("--kl-coefficient needs the start model beside the policy: train with one process")
         if packed and policy.media is not None:
             raise ConfigError("--packing does not go with a model that hears or sees; leave it out")
         if packed and not keeps_rows_apart(policy.model):
@@ -64,14 +68,17 @@ class Stepper:
             size: rows in memory at once; any gives the same sum, up to rounding.
             seed: of the dropout.
         """
-        torch.manual_seed(seed)
         learnt = sum(sum(row.learn) for row in rows)
-        ordered = sorted(rows, key=lambda row: len(row.ids))
-        sums = torch.zeros(4, device=self._policy.device)
-        for start in range(0, len(ordered), size):
-            loss, *others = self.loss_sums(ordered[start : start + size])
-            self.scaler.scale(loss / learnt).backward()  # type: ignore[no-untyped-call]
-            sums += torch.stack([loss.detach(), *others])
+        team = current_team()
+        if team is None:
+            torch.manual_seed(seed)
+            sums = self._add_gradients(sorted(rows, key=lambda row: len(row.ids)), size, learnt)
+        else:
+            shapes = {name: tuple(weight.shape) for name, weight in self.weights.items()}
+            scale = self.scaler.get_scale()
+            batch = Batch(rows, size, seed, learnt, scale, self._settings, self._packed, shapes)
+            team.ask(batch, self.weights)
+            sums = self.help_with(team, batch)
         total, drawn, gap, away = sums.tolist()
         return StepResult(
             total / learnt,
@@ -79,6 +86,42 @@ class Stepper:
             gap / drawn if drawn else None,
             away / drawn if drawn and self._reference else None,
         )
+
+    def help_with(self, team: Team, batch: Batch) -> torch.Tensor:
+        """Compute the gradient of this process's share of a batch and add all shares up; see `Team.add_up`."""
+        torch.manual_seed(batch.seed + team.rank)
+        for weight in self.weights.values():
+            weight.grad = None
+        ran_out = torch.zeros(1, device=self._policy.device)
+        sums = torch.zeros(4, device=self._policy.device)
+        try:
+            sums = self._add_gradients(team.share(batch.rows), batch.size, batch.learnt, batch.scale)
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            ran_out += 1
+        return team.add_up(self.weights, torch.cat([sums, ran_out]))[:-1]
+
+    def _add_gradients(
+        self, rows: Sequence[TrainingRow], size: int, learnt: int, scale: float | None = None
+    ) -> torch.Tensor:
+        """Add the gradient of some rows to the weights' own.
+
+        Args:
+            rows: those of like length side by side.
+            learnt: tokens that the loss is normalised by.
+            scale: of the loss, where it is not the scaler's.
+
+        Returns:
+            (4,) sums of loss, drawn tokens, their gap, and their divergence.
+        """
+        sums = torch.zeros(4, device=self._policy.device)
+        for start in range(0, len(rows), size):
+            loss, *others = self.loss_sums(rows[start : start + size])
+            scaled = self.scaler.scale(loss / learnt) if scale is None else loss / learnt * scale
+            scaled.backward()  # type: ignore[no-untyped-call]
+            sums += torch.stack([loss.detach(), *others])
+        return sums
 
     def loss_sums(self, rows: Sequence[TrainingRow]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
         """Loss summed over the learnt tokens of some rows, and without gradients the other sums of a step.

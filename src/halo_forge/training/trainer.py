@@ -26,6 +26,7 @@ from halo_forge.training.schedule import learning_rate_at
 from halo_forge.training.settings import TrainSettings
 from halo_forge.training.state import Progress, StateFile, fingerprint, sample_weights
 from halo_forge.training.step import Stepper, StepResult
+from halo_forge.training.team import current_team
 
 BETAS = (0.9, 0.95)  # a short memory of squared gradients suits rounds of few steps
 EVENT_SECONDS = 0.5
@@ -85,6 +86,9 @@ class PolicyTrainer:
             self._events.notice(
                 f"the training state in {state_folder} cannot be read: this round of training starts again"
             )
+        team = current_team()
+        if team is not None:
+            self._events.notice(f"{team.size} processes train together; each computes its share of every batch")
         before = state.sample_before(self._weights)
         progress = state.load(self._weights, optimiser, self._stepper.scaler)
         self._events.emit(EventType.PHASE_STARTED, cycle=cycle, phase="train", total=steps, done=progress.step)
