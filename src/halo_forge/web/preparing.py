@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
 from typing import Literal, NamedTuple
@@ -75,7 +76,8 @@ class Preparations:
         with self._lock:
             if any(one.state == "running" and one.job.output == str(config.output) for one in self._look()):
                 raise RunConflictError(f"{config.output} is being made already")
-            folder = self._folder / f"{time.strftime('%Y%m%d-%H%M%S')}-{time.time_ns() % 1_000_000:06d}"
+            # Names sort by time, two in one second as well: the newest job of a file is the one that counts.
+            folder = self._folder / f"{datetime.now(UTC):%Y%m%d-%H%M%S-%f}"
             folder.mkdir(parents=True)
             (folder / SETTINGS_FILE).write_text(loaded.to_yaml(), encoding="utf-8")
             with (folder / LOG_FILE).open("wb") as log, (folder / RESULT_FILE).open("wb") as result:
