@@ -126,7 +126,8 @@ def mbpp_sanitized(n: int) -> dict[str, Any]:
 
 
 def livecodebench(n: int) -> dict[str, Any]:
-    case = {"input": "1\n", "output": f"{n + 1}\n", "testtype": "functional" if n == 2 else "stdin"}
+    method = n == 2  # of a class, and not a whole program
+    case = {"input": "1\n", "output": f"{n + 1}\n", "testtype": "functional" if method else "stdin"}
     return {
         **{
             "question_title": "More",
@@ -134,13 +135,14 @@ def livecodebench(n: int) -> dict[str, Any]:
             "platform": "atcoder",
             "question_id": f"abc{n}_a",
         },
-        **{"contest_id": f"abc{n}", "contest_date": f"2024-0{n + 1}-01T00:00:00", "starter_code": ""},
+        **{"contest_id": f"abc{n}", "contest_date": f"2024-0{n + 1}-01T00:00:00"},
         **{
             "difficulty": "easy" if n % 2 else "hard",
             "public_test_cases": json.dumps([case]),
             "private_test_cases": "[]",
         },
-        **{"metadata": "{}"},
+        "starter_code": "class Solution:\n    def add(self, n: int) -> int:\n        " if method else "",
+        "metadata": json.dumps({"func_name": "add"} if method else {}),
     }
 
 

@@ -112,8 +112,30 @@ def test_livecodebench() -> None:
     row = convert("livecodebench", **values)
     assert row.id == "lcb-1_A"
     assert [test.output for test in row.reference.cases] == ["2\n", "6\n"]
-    functional = json.dumps([{**case, "testtype": "functional"}])
-    assert convert("livecodebench", **{**values, "public_test_cases": functional}) is None
+
+
+def test_a_method_of_livecodebench_is_called_with_its_arguments() -> None:
+    tests = [
+        {"input": '[1, 2]\n"a"', "output": "[2, 4]", "testtype": "functional"},
+        {"input": "[]\nnull", "output": "true", "testtype": "functional"},
+    ]
+    values = {
+        "question_content": "Double each.",
+        "question_id": "3",
+        "starter_code": "class Solution:\n    def double(self, values: List[int], word: str) -> List[int]:\n        ",
+        "metadata": '{"func_name": "double"}',
+        "public_test_cases": json.dumps(tests),
+        "private_test_cases": "[]",
+    }
+    row = convert("livecodebench", **values)
+    assert row.reference.asserts == (
+        "assert Solution().double([1, 2], 'a') in ([2, 4], (2, 4))",
+        "assert Solution().double([], None) == True",
+    )
+    assert row.reference.entry_point == "Solution" and "from typing import *" in row.reference.stub
+    assert "class Solution:" in row.messages[0].text and "[2, 4]" not in row.messages[0].text
+    with pytest.raises(DataError, match="func_name"):
+        convert("livecodebench", **{**values, "metadata": "{}"})
 
 
 def test_a_packed_test_that_would_run_code_is_refused() -> None:

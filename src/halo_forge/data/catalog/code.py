@@ -16,6 +16,16 @@ from halo_forge.data.jsonl import JsonObject, Row
 from halo_forge.data.messages import make_message, messages_field
 from halo_forge.data.prompts import read_prompt
 
+WHOLE_PROGRAM = (
+    "Write a Python program that reads from standard input and prints the answer. "
+    "Answer with the whole program in one ```python block."
+)
+COMPLETE_CLASS = "Complete this class. Answer with the whole class in one ```python block."
+# Solutions to such problems are written where these are imported already.
+IMPORTS = "\n".join(
+    f"from {module} import *"
+    for module in ("typing", "collections", "heapq", "bisect", "math", "itertools", "functools", "operator", "string")
+)
 THOUGHT = re.compile(r"\A\s*<think>.*?</think>\s*", re.DOTALL)
 
 
@@ -93,22 +103,24 @@ def livecodebench_row(values: JsonObject, id: str) -> Prompt | None:
     "public_test_cases": "[{\"input\": \"6\\nabc\\n…\", \"output\": \"YES\\n…\", \"testtype\": \"stdin\"}]",
     "private_test_cases": "eJxrYJm…", "metadata": "{\"func_name\": \"…\"}"}`
 
-    Rows whose tests call a method of a class (`testtype` functional) are left out: the verifiers run whole programs
-    and functions. The group is the difficulty. `--filter contest_date=>=2025-01-01` keeps problems that are younger
-    than a model.
+    Where `starter_code` has a class `Solution`, the tests call its method (`testtype` functional), with an argument a
+    line, as JSON. What published solutions take as imported is imported. The group is the difficulty.
+    `--filter contest_date=>=2025-01-01` keeps problems that are younger than a model.
     """
     tests = livecodebench_tests(values)
     question = (text_field(values, "question_content") or "").strip()
-    if not tests or not question:
+    starter = (text_field(values, "starter_code") or "").rstrip()
+    if not question or not (tests.cases or tests.asserts):
         return None
-    asked = (
-        f"{question}\n\nWrite a Python program that reads from standard input and prints the answer. "
-        "Answer with the whole program in one ```python block."
-    )
+    asked = f"{question}\n\n{WHOLE_PROGRAM}"
+    reference = Reference(cases=tests.cases)
+    if tests.asserts:
+        asked = f"{question}\n\n{COMPLETE_CLASS}\n\n```python\n{starter}\n```"
+        reference = Reference(asserts=tests.asserts, entry_point="Solution", stub=f"{IMPORTS}\n\n{starter}\n")
     return Prompt(
         id=f"lcb-{text_field(values, 'question_id') or id}",
         messages=(make_message("user", asked),),
-        reference=Reference(cases=tests),
+        reference=reference,
         group=text_field(values, "difficulty"),
     )
 

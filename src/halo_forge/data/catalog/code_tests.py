@@ -7,6 +7,7 @@ import pickle
 import zlib
 from base64 import b64decode
 from binascii import Error as Base64Error
+from typing import NamedTuple
 
 from pydantic import JsonValue
 
@@ -27,22 +28,48 @@ class _OnlyText(pickle.Unpickler):
         raise pickle.UnpicklingError(f"asks for {module}.{name}")
 
 
-def livecodebench_tests(values: JsonObject) -> tuple[IoCase, ...]:
-    """Return the public and then the private tests of a program; () where they call functions.
+class LiveTests(NamedTuple):
+    """Tests of a problem: of a whole program, or asserts on a method of its `Solution`."""
+
+    cases: tuple[IoCase, ...]
+    asserts: tuple[str, ...]
+
+
+def livecodebench_tests(values: JsonObject) -> LiveTests:
+    """Return the public and then the private tests of a problem, which are all of one kind.
 
     Raises:
         DataError: a column does not hold what it should.
     """
-    listed = _listed(values, "public_test_cases") + _listed(values, "private_test_cases")
     cases: list[IoCase] = []
-    for item in listed:
-        if not isinstance(item, dict) or item.get("testtype", "stdin") != "stdin":
-            return ()
-        given, expected = item.get("input"), item.get("output")
-        if not isinstance(given, str) or not isinstance(expected, str):
+    asserts: list[str] = []
+    for item in _listed(values, "public_test_cases") + _listed(values, "private_test_cases"):
+        given, expected = (item.get("input"), item.get("output")) if isinstance(item, dict) else (None, None)
+        if not isinstance(item, dict) or not isinstance(given, str) or not isinstance(expected, str):
             raise DataError("a test case must have the texts 'input' and 'output'")
-        cases.append(IoCase(input=given, output=expected))
-    return tuple(cases)
+        if item.get("testtype", "stdin") == "stdin":
+            cases.append(IoCase(input=given, output=expected))
+        else:
+            asserts.append(_call(_method(values), given, expected))
+    if cases and asserts:
+        raise DataError("the test cases of a problem must be all of one 'testtype'")
+    return LiveTests(tuple(cases), tuple(asserts))
+
+
+def _call(method: str, given: str, expected: str) -> str:
+    """Write a test as an assert: an argument a line, as JSON, and what must come back, a tuple as good as a list."""
+    arguments = ", ".join(repr(parse_json(line, "input")) for line in given.strip().split("\n") if line)
+    wanted = parse_json(expected, "output")
+    either = f"in ({wanted!r}, {tuple(wanted)!r})" if isinstance(wanted, list) else f"== {wanted!r}"
+    return f"assert Solution().{method}({arguments}) {either}"
+
+
+def _method(values: JsonObject) -> str:
+    metadata = parse_json(text_field(values, "metadata") or "{}", "metadata")
+    name = metadata.get("func_name") if isinstance(metadata, dict) else None
+    if not isinstance(name, str) or not name.isidentifier():
+        raise DataError("'metadata' must name the method to call as 'func_name'")
+    return name
 
 
 def _listed(values: JsonObject, key: str) -> list[JsonValue]:
