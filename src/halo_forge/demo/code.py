@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from halo_forge.demo.corpus import make_corpus, write_corpus
-from halo_forge.demo.recipe import Commands, Recipe, Settings
+from halo_forge.demo.recipe import RAFT, SFT, Commands, Recipe, Settings
 from halo_forge.models.nano import build_nano_code_model
 
 SAMPLING: Settings = {"max_new_tokens": 96, "generation_batch": 256}
@@ -24,28 +24,16 @@ CODE = Recipe(
     commands=Commands("sft train", "raft train", "benchmark run"),
     prepare=prepare,
     sft={
-        "tuning": "full",
+        **SFT,
         "learning_rate": 6e-3,
-        "batch_size": 16,
         "max_steps": 900,
-        "schedule": "cosine",
-        "warmup_ratio": 0.05,
     },
     raft={
         **SAMPLING,
+        **RAFT,
         "verifier": "gcc",
-        "temperature": 1.0,
-        "cycles": 4,
-        "patience": 0,  # all arms take the same number of cycles
-        "samples_per_prompt": 8,
-        "holdout_fraction": 0.2,
         "reward_threshold": 1.0,
         "keep_fraction": 1.0,
-        "max_kept_per_prompt": 4,
-        "accumulate": True,
-        "tuning": "full",
-        "learning_rate": 5e-4,
-        "batch_size": 16,
         "epochs": 8,  # distinct programs are few: as many steps as plain selection takes in three
     },
     benchmark={

@@ -23,7 +23,7 @@ from pathlib import Path
 
 from halo_forge.core.seeds import derive
 from halo_forge.demo.pictures import Scene, draw_scene, paint
-from halo_forge.demo.recipe import Commands, Recipe, Settings
+from halo_forge.demo.recipe import RAFT, SFT, Commands, Recipe, Settings
 from halo_forge.demo.word_problems import write_jsonl
 from halo_forge.models.nano_vision import VisionShape, build_nano_vision_model
 
@@ -129,26 +129,16 @@ VLM = Recipe(
     commands=Commands("vlm sft", "vlm train", "vlm benchmark"),
     prepare=prepare,
     sft={
-        "tuning": "full",
+        **SFT,
         "learning_rate": 1e-3,
         "batch_size": 32,
         "max_steps": 2400,
-        "schedule": "cosine",
-        "warmup_ratio": 0.05,
     },
     raft={
         **SAMPLING,
-        "temperature": 1.0,
-        "cycles": 4,
-        "patience": 0,  # all arms take the same number of cycles
-        "samples_per_prompt": 8,
-        "holdout_fraction": 0.2,
-        "max_kept_per_prompt": 4,
-        "accumulate": True,
-        "tuning": "full",
+        **RAFT,
         # More pictures, fewer passes and a lower rate than for text: the model soon knows a picture by heart.
         "learning_rate": 3e-4,
-        "batch_size": 16,
         "epochs": 2,
     },
     benchmark={**SAMPLING, "temperature": 0.7, "samples": 4, "k": [1, 4], "greedy": True},

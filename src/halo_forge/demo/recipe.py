@@ -12,6 +12,21 @@ from halo_forge.config.demo import DemoDomain
 
 Settings = dict[str, object]
 
+# What every demo has in common: a tiny model, all of whose weights are trained.
+SFT: Settings = {"tuning": "full", "batch_size": 16, "schedule": "cosine", "warmup_ratio": 0.05}
+RAFT: Settings = {
+    "temperature": 1.0,
+    "cycles": 4,
+    "patience": 0,  # all arms take the same number of cycles
+    "samples_per_prompt": 8,
+    "holdout_fraction": 0.2,
+    "max_kept_per_prompt": 4,
+    "accumulate": True,
+    "tuning": "full",
+    "learning_rate": 5e-4,
+    "batch_size": 16,
+}
+
 
 @dataclass(frozen=True)
 class Commands:

@@ -26,7 +26,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from halo_forge.core.errors import EnvironmentFault
-from halo_forge.demo.recipe import Commands, Recipe, Settings
+from halo_forge.demo.recipe import RAFT, SFT, Commands, Recipe, Settings
 from halo_forge.demo.word_problems import write_jsonl
 from halo_forge.models.media import require_soundfile
 from halo_forge.models.nano_speech import SpeechShape, build_nano_speech_model
@@ -155,25 +155,15 @@ AUDIO = Recipe(
     commands=Commands("audio sft", "audio train", "audio benchmark"),
     prepare=prepare,
     sft={
-        "tuning": "full",
+        **SFT,
         "learning_rate": 2e-3,
-        "batch_size": 16,
         "max_steps": 1000,
-        "schedule": "cosine",
         "warmup_ratio": 0.1,
     },
     raft={
         **SAMPLING,
-        "temperature": 1.0,
+        **RAFT,
         "cycles": 3,
-        "patience": 0,  # all arms take the same number of cycles
-        "samples_per_prompt": 8,
-        "holdout_fraction": 0.2,
-        "max_kept_per_prompt": 4,
-        "accumulate": True,
-        "tuning": "full",
-        "learning_rate": 5e-4,
-        "batch_size": 16,
         "epochs": 4,
     },
     benchmark={**SAMPLING, "temperature": 0.7, "samples": 4, "k": [1, 4], "greedy": True},

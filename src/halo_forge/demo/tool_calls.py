@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from halo_forge.core.seeds import derive
-from halo_forge.demo.recipe import Commands, Recipe, Settings
+from halo_forge.demo.recipe import RAFT, SFT, Commands, Recipe, Settings
 from halo_forge.demo.word_problems import write_jsonl
 from halo_forge.models.nano import NanoShape, build_nano_model
 
@@ -192,25 +192,13 @@ AGENTIC = Recipe(
     commands=Commands("agentic sft", "agentic train", "agentic benchmark"),
     prepare=prepare,
     sft={
-        "tuning": "full",
+        **SFT,
         "learning_rate": 1.2e-3,
-        "batch_size": 16,
         "max_steps": 1200,
-        "schedule": "cosine",
-        "warmup_ratio": 0.05,
     },
     raft={
         **SAMPLING,
-        "temperature": 1.0,
-        "cycles": 4,
-        "patience": 0,  # all arms take the same number of cycles
-        "samples_per_prompt": 8,
-        "holdout_fraction": 0.2,
-        "max_kept_per_prompt": 4,
-        "accumulate": True,
-        "tuning": "full",
-        "learning_rate": 5e-4,
-        "batch_size": 16,
+        **RAFT,
         "epochs": 6,
     },
     benchmark={**SAMPLING, "temperature": 0.7, "samples": 4, "k": [1, 4], "greedy": True},
