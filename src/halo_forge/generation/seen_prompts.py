@@ -11,8 +11,8 @@ from transformers import DynamicCache
 from halo_forge.core.types import MediaPart, Prompt, Sampling, media_of
 from halo_forge.generation.copied_prompts import CopiedPrompts, padding_mask
 from halo_forge.generation.decoding import Drawn, decode
-from halo_forge.generation.key_values import Prefilled, shareable
-from halo_forge.generation.transformers import TransformersGenerator, group_by_length
+from halo_forge.generation.key_values import Prefilled
+from halo_forge.generation.transformers import TransformersGenerator, read_together
 
 
 class SeeingGenerator(TransformersGenerator):
@@ -34,13 +34,10 @@ class SeeingGenerator(TransformersGenerator):
     ) -> Drawn:
         """See `TransformersGenerator`."""
         media = [media_of(prompt.messages) for prompt in prompts]
-        groups = group_by_length([len(ids) for ids in encoded])
-        if not shareable(DynamicCache(config=model.config)):
-            groups = [list(range(len(encoded)))]
         lengths = torch.tensor([len(ids) for ids in encoded])
         starts = lengths.clone()
         parts = []
-        for group in groups:
+        for group in read_together(model, encoded):
             part, shift = self._see(model, group, [encoded[i] for i in group], [media[i] for i in group])
             starts[group] += shift
             parts.append(part)

@@ -85,10 +85,7 @@ class TransformersGenerator:
 
     def _prefill(self, model: Any, encoded: list[list[int]]) -> Iterator[Prefilled]:
         """Read the prompts, those of like length together."""
-        parts = group_by_length([len(ids) for ids in encoded])
-        if not shareable(DynamicCache(config=model.config)):
-            parts = [list(range(len(encoded)))]
-        for part in parts:
+        for part in read_together(model, encoded):
             yield self._read(model, part, [encoded[prompt] for prompt in part])
 
     def _read(self, model: Any, prompts: list[int], encoded: list[list[int]]) -> Prefilled:
@@ -146,6 +143,13 @@ class TransformersGenerator:
             )
             for row, length in enumerate(lengths)
         ]
+
+
+def read_together(model: Any, encoded: Sequence[Sequence[int]]) -> list[list[int]]:
+    """Indices of the prompts that are read at once: like lengths, or all where their caches cannot be joined later."""
+    if not shareable(DynamicCache(config=model.config)):
+        return [list(range(len(encoded)))]
+    return group_by_length([len(ids) for ids in encoded])
 
 
 def group_by_length(lengths: Sequence[int]) -> list[list[int]]:
