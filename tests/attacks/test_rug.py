@@ -99,7 +99,9 @@ def killing(victims: Callable[[], list[psutil.Process]], pause_s: float, bystand
 
     def kill() -> None:
         while not over.wait(draw.uniform(0, 2 * pause_s)):
-            found = [process for process in victims() if process.pid not in bystanders]
+            found: list[psutil.Process] = []
+            while not found and not over.is_set():  # a job lives for milliseconds: look until one is there
+                found = [process for process in victims() if process.pid not in bystanders]
             if found:
                 victim = draw.choice(found)
                 with suppress(psutil.NoSuchProcess):

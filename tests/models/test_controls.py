@@ -42,6 +42,10 @@ PIECES = st.sampled_from(
 HOSTILE = st.lists(PIECES, min_size=1, max_size=8).map("".join)
 
 
+def without_control_tokens(text: str) -> bool:
+    return not any(token in text for token in ("<|im_end|>", "<|im_start|>", "<|endoftext|>"))
+
+
 @pytest.fixture(scope="module")
 def tokenizer(nano_model: Path) -> Any:
     from transformers import AutoTokenizer
@@ -89,7 +93,7 @@ def test_nothing_of_a_text_is_lost(tokenizer: Any, asked: str) -> None:
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(asked=st.text(alphabet=st.sampled_from("ab <|>_imend\n\ue000é"), max_size=30))
+@given(asked=st.text(alphabet=st.sampled_from("ab <|>_imend\n\ue000é"), max_size=30).filter(without_control_tokens))
 def test_a_text_without_control_tokens_is_encoded_as_the_tokenizer_does(tokenizer: Any, asked: str) -> None:
     chat = chat_with(tokenizer, CHATML)
     text = tokenizer.apply_chat_template(
