@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from halo_forge.verifiers.cpp.include_block import leading_block
+from halo_forge.verifiers.cpp.include_block import leading_block, without_leading
 
 HEAD = "#include <vector>\n"
 
@@ -63,3 +63,14 @@ def test_a_comment_that_is_never_closed_hides_what_follows() -> None:
 def test_a_line_cut_by_the_limit_or_by_the_end_is_not_trusted() -> None:
     assert leading_block("#include <map>") == ()
     assert leading_block(HEAD + " " * 30_000 + "\n#include <set>\n") == ("vector",)
+
+
+def test_what_a_header_holds_is_not_read_again() -> None:
+    head = "// a\n#include <map>\r\n # include <set> // why\n#include <vector> /* b\n*/\n"
+    source = f"{head}#include<map>\nint x;\n#include <map>\n"
+    blanked = without_leading(source, {"map", "vector"})
+    assert blanked == (
+        f"// a\n{' ' * 14}\r\n # include <set> // why\n{' ' * 18}/* b\n*/\n{' ' * 13}\nint x;\n#include <map>\n"
+    )
+    assert [len(line) for line in blanked.split("\n")] == [len(line) for line in source.split("\n")]
+    assert without_leading("int x;\n#include <map>\n", {"map"}) == "int x;\n#include <map>\n"

@@ -17,7 +17,7 @@ from halo_forge.verifiers.cpp.driver import Language
 from halo_forge.verifiers.cpp.header_store import Header
 from halo_forge.verifiers.cpp.headers import MOUNT, Headers, Invocation
 from halo_forge.verifiers.cpp.hidden_warnings import without_hiding
-from halo_forge.verifiers.cpp.include_block import leading_block
+from halo_forge.verifiers.cpp.include_block import leading_block, without_leading
 from halo_forge.verifiers.cpp.toolchains import Toolchain
 
 SUFFIX: dict[Language, str] = {"c": "c", "c++": "cpp"}
@@ -179,6 +179,7 @@ class Compiler:
         if header and self.headers:
             words += self.headers.options(header)
             mounts |= self.headers.mounts
+            source = without_leading(source, header.names)
         returned = link and self._toolchain.runs_here
         if link:
             words += (*self._linker, f"/job/{file}", "-o", "/work/program")

@@ -9,6 +9,7 @@ bring the rest.
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Iterator
 
 INCLUDE = re.compile(r"[ \t]*#[ \t]*include[ \t]*<(?P<name>[A-Za-z0-9_.+/-]+)>[ \t]*(?P<rest>.*)")
 COMMENT = re.compile(r"//|/\*")
@@ -42,19 +43,40 @@ def leading_block(source: str) -> tuple[str, ...]:
     Blank lines and comments are skipped. Anything else ends the block: another header, another directive, a control
     character, a backslash or `??` (either may join lines).
     """
-    names: dict[str, None] = {}
+    return tuple(dict.fromkeys(include["name"] for include in _leading_includes(source)))
+
+
+def without_leading(source: str, names: Collection[str]) -> str:
+    """Blank the leading includes of these headers, so that the compiler does not read them again; columns stay.
+
+    Before anything is defined, including a standard header a second time changes nothing. It costs, though, where it
+    has no include guard: `bits/stdc++.h` has every header that it names opened once more.
+    """
+    kept: list[str] = []
+    position = 0
+    for include in _leading_includes(source):
+        if include["name"] in names:
+            kept += [source[position : include.start()], " " * (include.start("rest") - include.start())]
+            position = include.start("rest")
+    return "".join([*kept, source[position:]])
+
+
+def _leading_includes(source: str) -> Iterator[re.Match[str]]:
+    """Yield the include lines of the leading block."""
     in_comment = False
-    for line in source[:LONGEST_BLOCK_CHARS].split("\n")[:-1]:
-        text = line.removesuffix("\r")
+    start = 0
+    end = source.find("\n")
+    while 0 <= end < LONGEST_BLOCK_CHARS:
+        text = source[start:end].removesuffix("\r")
         if ODD.search(text):
-            break
-        include = None if in_comment else INCLUDE.fullmatch(text)
+            return
+        include = None if in_comment else INCLUDE.fullmatch(source, start, start + len(text))
         rest, in_comment = _without_comments(include["rest"] if include else text, in_comment)
         if rest or (include and include["name"] not in STANDARD_HEADERS):
-            break
+            return
         if include:
-            names[include["name"]] = None
-    return tuple(names)
+            yield include
+        start, end = end + 1, source.find("\n", end + 1)
 
 
 def _without_comments(text: str, in_comment: bool) -> tuple[str, bool]:
