@@ -8,24 +8,25 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from halo_forge.cli.app import run
 from halo_forge.config.load import load
 from halo_forge.config.plan import PlanConfig, parameter_count
 from halo_forge.config.raft import RaftTrainConfig
-from halo_forge.core.errors import ConfigError, DataError
+from halo_forge.core.errors import ConfigError, DataError, EnvironmentFault
+from halo_forge.planning.measured import read_rates
 from halo_forge.planning.plan import make_plan, memory_bytes
 from halo_forge.planning.predict import Work, batches, knee, predict
-from halo_forge.planning.rates import Rates, read_rates, read_rates_file
+from halo_forge.planning.rates import Novelty, Rates, read_rates_file
 from halo_forge.planning.simulate import Network, simulate
 from halo_forge.raft.loop import completed_cycles, train_raft
 
 RATES = Rates(
-    tokens_per_s=100.0,
+    token_s=0.01,
     mean_tokens=10.0,
-    verdict_s=0.4,
-    judged_share=0.5,
-    workers=2,
+    novelty=Novelty(fresh=(0.5,), verdict_s=(0.2,)),
+    workers=1,
     learnt_tokens_per_s=50.0,
     learnt_tokens_per_row=10.0,
     rows_per_prompt=(0.5, 1.0),
@@ -43,7 +44,7 @@ def test_a_run_is_the_sum_of_its_phases() -> None:
     assert WORK.chunks(20) == [32] * 5
     told = predict(RATES, WORK)
     start, first, second, third = told.cycles
-    assert (first.generate, first.verify) == pytest.approx((160 * 10 / 100, 160 * 0.5 * 0.4 / 2))
+    assert (first.generate, first.verify) == pytest.approx((160 * 10 / 100, 160 * 0.5 * 0.2))
     # Five chunks of 3.2 s to draw and 3.2 s to judge, each drawn while the one before is judged.
     assert first.collect == pytest.approx(6 * 3.2)
     assert start.evaluate == first.evaluate == pytest.approx(2 * 3.2)
@@ -53,15 +54,50 @@ def test_a_run_is_the_sum_of_its_phases() -> None:
     assert told.disk.rollouts == 100 * 8 * (20 * 3 + 4 * 4) and told.disk.checkpoints == 3000
 
 
+def judging(verdict_s: float, rates: Rates = RATES) -> Rates:
+    return rates.model_copy(update={"novelty": Novelty(fresh=(0.5,), verdict_s=(verdict_s,))})
+
+
 def test_what_bounds_it_is_named() -> None:
-    assert predict(RATES.model_copy(update={"verdict_s": 4.0}), WORK).bound_by == "verify"
-    assert predict(RATES.model_copy(update={"tokens_per_s": 10.0}), WORK).bound_by == "generate"
+    assert predict(judging(2.0), WORK).bound_by == "verify"
+    assert predict(RATES.model_copy(update={"token_s": 0.1}), WORK).bound_by == "generate"
     assert predict(RATES.model_copy(update={"learnt_tokens_per_s": 1.0}), WORK).bound_by == "train"
 
 
-@pytest.mark.parametrize(("tokens_per_s", "verdict_s"), [(100.0, 0.4), (30.0, 0.1), (500.0, 2.0)])
-def test_one_node_simulated_is_the_arithmetic(tokens_per_s: float, verdict_s: float) -> None:
-    rates = RATES.model_copy(update={"tokens_per_s": tokens_per_s, "verdict_s": verdict_s})
+def test_drawing_and_judging_hinder_each_other_until_the_shorter_ends() -> None:
+    told = predict(judging(0.1, RATES.model_copy(update={"slowdown": 1.5})), WORK).cycles[1]
+    # 3.2 s to draw a chunk and 1.6 s to judge it: four pairs, in each of which both lose half of 1.6 s.
+    assert (told.generate, told.verify) == pytest.approx((5 * 3.2 + 4 * 0.8, 5 * 1.6 + 4 * 0.8))
+    assert told.collect == pytest.approx(3.2 + 4 * 4.0 + 1.6)
+
+
+def test_a_chunk_is_drawn_until_its_longest_completion_ends() -> None:
+    rates = RATES.model_copy(update={"step_s": 0.5, "lengths": (1.0, 2.0, 3.0, 10.0)})
+    assert rates.longest(1) == pytest.approx(4.0)
+    assert 9.9 < rates.longest(16) < 10
+    assert predict(rates, WORK).cycles[0].evaluate == pytest.approx(0.5 * rates.longest(32) + 2 * 3.2)
+    assert RATES.longest(16) == RATES.mean_tokens
+
+
+def test_what_is_new_goes_on_as_it_was_measured_to() -> None:
+    novelty = Novelty(fresh=(0.8, 0.2), verdict_s=(0.1, 0.3))
+    # A quarter from the first to the second: the power is 2.
+    assert [novelty.share(number) for number in (1, 2, 3, 4)] == pytest.approx([0.8, 0.2, 0.8 / 9, 0.8 / 16])
+    assert [novelty.seconds(number) for number in (1, 2, 9)] == [0.1, 0.3, 0.3]
+    for shares in ((0.3,), (0.2, 0.3), (0.3, 0.0)):
+        assert Novelty(fresh=shares, verdict_s=(0.1,)).share(9) == shares[-1]
+    rates = RATES.model_copy(update={"novelty": novelty, "accumulates": True})
+    added = 0.5 * (0.8 / 9) / 0.2
+    assert [rates.rows(cycle) for cycle in (1, 2, 3)] == pytest.approx([0.5, 1.0, 1.0 + added])
+    assert RATES.rows(9) == 1.0
+    with pytest.raises(ValueError, match="shares from 0 to 1"):
+        Novelty(fresh=(1.5,), verdict_s=(0.1,))
+
+
+@pytest.mark.parametrize(("token_s", "verdict_s"), [(0.01, 0.2), (0.03, 0.05), (0.002, 1.0)])
+@pytest.mark.parametrize("slowdown", [1.0, 1.7])
+def test_one_node_simulated_is_the_arithmetic(token_s: float, verdict_s: float, slowdown: float) -> None:
+    rates = judging(verdict_s, RATES.model_copy(update={"token_s": token_s, "slowdown": slowdown}))
     assert simulate(rates, WORK, 1, EXACT).seconds == pytest.approx(predict(rates, WORK).cycles[-1].total)
 
 
@@ -97,7 +133,8 @@ def test_the_knee_is_where_doubling_stops_paying() -> None:
 
 def test_another_size_is_taken_in_proportion() -> None:
     bigger = RATES.for_parameters(7e6)
-    assert (bigger.tokens_per_s, bigger.checkpoint_bytes, bigger.verdict_s) == pytest.approx((100 / 7, 7000, 0.4))
+    assert (bigger.token_s, bigger.checkpoint_bytes, bigger.learnt_tokens_per_s) == pytest.approx((0.07, 7000, 50 / 7))
+    assert bigger.novelty == RATES.novelty
     with pytest.raises(ConfigError, match="say it as `parameters` in a file of rates"):
         RATES.model_copy(update={"parameters": None}).for_parameters(7e9)
     assert [parameter_count(text) for text in ("7B", "350m", "1e", "12")[:2]] == [7e9, 350e6]
@@ -109,9 +146,9 @@ def test_another_size_is_taken_in_proportion() -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("tokens_per_s: 0", r"holds no rates: tokens_per_s: Input should be greater than 0"),
+        ("token_s: 0", r"holds no rates: token_s: Input should be greater than 0"),
         ("[1, 2", "holds no rates: while parsing"),
-        ("speed: 4", "holds no rates: .*it has source, tokens_per_s"),
+        ("speed: 4", "holds no rates: .*it has source, step_s"),
     ],
 )
 def test_a_file_that_holds_no_rates_is_refused(tmp_path: Path, content: str, message: str) -> None:
@@ -121,34 +158,61 @@ def test_a_file_that_holds_no_rates_is_refused(tmp_path: Path, content: str, mes
         read_rates_file(file)
 
 
-def test_rates_of_a_real_run_foretell_that_run(
-    terse_model: Path, write_jsonl: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.fixture
+def settings(terse_model: Path, write_jsonl: Callable[..., Path], tmp_path: Path) -> dict[str, Any]:
+    """Settings of a small run."""
     prompts = write_jsonl("prompts.jsonl", *({"id": f"p{i}", "prompt": f"add {i} to n"} for i in range(14)))
-    settings: dict[str, Any] = {"model": str(terse_model), "prompts": prompts, "output": tmp_path / "run", "cycles": 2}
+    start = {"model": str(terse_model), "prompts": str(prompts), "output": str(tmp_path / "run"), "cycles": 2}
     drawing = {"samples_per_prompt": 4, "generation_batch": 8, "max_new_tokens": 12, "holdout_fraction": 0.3}
-    training = {"tuning": "full", "batch_size": 4, "select": "random", "cache": False, "epochs": 2}
-    train_raft(load(RaftTrainConfig, {**settings, **drawing, **training}))
+    return {**start, **drawing, "tuning": "full", "batch_size": 4, "select": "random", "epochs": 2}
+
+
+def test_rates_of_a_real_run_foretell_that_run(
+    settings: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train_raft(load(RaftTrainConfig, {**settings, "prompts": Path(settings["prompts"]), "output": tmp_path / "run"}))
     rates = read_rates(tmp_path / "run")
-    assert rates.judged_share <= 1 and rates.parameters and rates.checkpoint_bytes > 2 * rates.parameters
+    assert rates.parameters and rates.checkpoint_bytes > 2 * rates.parameters
     told = predict(rates, Work(prompts=10, holdout=4, samples=4, cycles=2, rows_per_chunk=8, epochs=2.0)).cycles
     measured = completed_cycles(tmp_path / "run")
-    for phase in ("generate", "verify", "train"):
-        assert sum(getattr(cycle, phase) for cycle in told) == pytest.approx(
-            sum(cycle.seconds.get(phase, 0.0) for cycle in measured), rel=0.02
-        )
-    assert run(["plan", "--measured", str(tmp_path / "run"), "--prompts", "50", "--nodes", "4", "--json"]) == 0
+    assert sum(cycle.train for cycle in told) == pytest.approx(
+        sum(cycle.seconds.get("train", 0.0) for cycle in measured), rel=0.02
+    )
+    # What had to be judged is what the cache did not know, text by text.
+    drawn = [cycle.rollouts.completions for cycle in measured[1:] if cycle.rollouts]
+    assert [round(rates.novelty.share(cycle) * drawn[cycle - 1]) for cycle in (1, 2)] == [
+        cycle.reuse.judged for cycle in measured[1:] if cycle.reuse
+    ]
+    assert run(["plan", "--measured", str(tmp_path / "run"), "--nodes", "4", "--json"]) == 0
     written = tmp_path / "plan.json"
     written.write_text(capsys.readouterr().out)
     assert read_rates_file(written).model_copy(update={"store_s": 0.0}) == rates.model_copy(update={"store_s": 0.0})
-    assert [each["nodes"] for each in json.loads(written.read_text())["simulated"]] == [1, 2, 4]
+    plan = json.loads(written.read_text())
+    assert [each["nodes"] for each in plan["simulated"]] == [1, 2, 4]
+    shape = {"prompts": 10, "holdout": 4, "samples": 4, "cycles": 2, "rows_per_chunk": 8, "epochs": 2.0}
+    assert plan["work"] == shape and not plan["notes"]
+    assert run(["plan", "--rates", str(written), "--samples-per-prompt", "8", "--cycles", "9", "--nodes", "1"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "holds for 4 samples a prompt, not 8" in said and "2 cycles were measured" in said
+
+
+def test_a_plan_measures_the_settings_themselves(settings: dict[str, Any], tmp_path: Path) -> None:
+    file = tmp_path / "raft.yaml"
+    file.write_text(yaml.safe_dump({**settings, "cycles": 7, "output": str(tmp_path / "real")}))
+    plan = make_plan(load(PlanConfig, {"measure": file, "nodes": 1}).config)
+    assert len(plan.rates.rows_per_prompt) == 2 and plan.rates.source == f"a short run of {file}"
+    assert (plan.work.prompts, plan.work.holdout, plan.work.cycles) == (10, 4, 7)
+    assert plan.prediction.total_s > 0 and not (tmp_path / "real").exists()
+    file.write_text(yaml.safe_dump({**settings, "select": "reward"}))  # nothing is right, so nothing is kept
+    with pytest.raises(EnvironmentFault, match=r"ended with status .*kept none of 28 completions"):
+        make_plan(load(PlanConfig, {"measure": file}).config)
 
 
 def test_folders_without_rates_are_refused(tmp_path: Path) -> None:
     for folder in (tmp_path, tmp_path / "nowhere"):
         with pytest.raises(DataError, match="no folder of a RAFT run"):
             read_rates(folder)
-    with pytest.raises(ConfigError, match="give either --measured RUN_FOLDER or --rates FILE"):
+    with pytest.raises(ConfigError, match=r"give one of --measure RAFT.yaml, --measured RUN_FOLDER"):
         load(PlanConfig, {"prompts": 5})
 
 

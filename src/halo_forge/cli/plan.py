@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -33,21 +34,29 @@ def _plan(config_file: Path | None, as_json: bool) -> None:
 
 
 def _show_run(plan: Plan, console: Console) -> None:
-    prediction, last = plan.prediction, plan.prediction.cycles[-1]
+    prediction, cycles = plan.prediction, plan.prediction.cycles[1:]
     completions = plan.work.prompts * plan.work.samples
     facts = facts_table(f"{plan.work.cycles} cycles at the rates of {plan.rates.source or 'the file'}")
     facts.add_row("completions a cycle", f"{completions:,}")
-    facts.add_row("drawing", f"{duration(last.generate)} a cycle at {plan.rates.tokens_per_s:,.0f} tokens/s")
-    facts.add_row("verifying", f"{duration(last.verify)} a cycle with {plan.rates.workers} workers")
-    facts.add_row("both at the same time", duration(last.collect))
-    facts.add_row("training", f"{duration(last.train)} in the last cycle")
-    facts.add_row("measuring", f"{duration(last.evaluate)} a cycle")
+    facts.add_row("drawing", f"{_span([cycle.generate for cycle in cycles])} a cycle")
+    facts.add_row("verifying", f"{_span([cycle.verify for cycle in cycles])} a cycle with {plan.rates.workers} workers")
+    facts.add_row("both at the same time", f"{_span([cycle.collect for cycle in cycles])} a cycle")
+    facts.add_row("training", f"{_span([cycle.train for cycle in cycles])} a cycle")
+    facts.add_row("measuring", f"{_span([cycle.evaluate for cycle in cycles])} a cycle")
     facts.add_row("whole run", f"[bold]{duration(prediction.total_s)}[/bold], most of it to {prediction.bound_by}")
     known = "not known: the model's size is not" if plan.memory_gib is None else f"{plan.memory_gib:.3g} GiB and more"
     facts.add_row("memory to train", known)
     disk = f"{prediction.disk.rollouts / MIB:,.0f} MiB of rollouts, {prediction.disk.checkpoints / MIB:,.0f} MiB of"
     facts.add_row("disk", f"{disk} checkpoints")
     console.print(facts)
+    for note in plan.notes:
+        console.print(f"Note: {note}.")
+
+
+def _span(seconds: Sequence[float]) -> str:
+    """What a phase takes in the first cycle, and in the last where that differs."""
+    first, last = duration(seconds[0]), duration(seconds[-1])
+    return first if first == last else f"{first} … {last}"
 
 
 def _show_nodes(plan: Plan, console: Console) -> None:

@@ -18,22 +18,39 @@ UNITS = {"": 1.0, "m": 1e6, "b": 1e9}
 class PlanConfig(CommandConfig):
     """Predict time, memory and disk of a RAFT run by phase, from rates that were measured, and what bounds it.
 
-    The rates are those of a RAFT run folder (--measured), or of a file (--rates) for a machine that you describe.
-    Many nodes are simulated event by event, to see where more of them stop helping. Nothing is started.
+    The rates are those of a short run of the settings in question (--measure), of a RAFT run folder (--measured), or
+    of a file (--rates) for a machine that you describe. What is left out below is as in the run that was measured.
+    Many nodes are simulated event by event, to see where more of them stop helping.
     """
 
+    measure: Path | None = option(
+        None,
+        "YAML of settings for raft train, such as the config.yaml of a run: its first two cycles are run now, on two "
+        "chunks of its prompts, in a temporary folder.",
+        section=RUN,
+    )
     measured: Path | None = option(
-        None, "Folder of a RAFT run on such a machine; the cycles it has finished give the rates.", section=RUN
+        None,
+        "Instead: folder of a RAFT run on such a machine; the cycles it has finished give the rates.",
+        section=RUN,
     )
     rates: Path | None = option(
         None, "Instead: YAML or JSON of rates, such as what --json printed for another run.", section=RUN
     )
-    prompts: int = option(..., "Prompts of the run, those held out among them.", section=DATA, ge=1)
-    holdout_fraction: float = option(0.1, "Share of the prompts held out, 0 to 0.5.", section=DATA, ge=0, le=0.5)
-    samples_per_prompt: int = option(8, "Completions a prompt and cycle.", section=SAMPLING, ge=1)
-    generation_batch: int = option(64, "Completions drawn at the same time.", section=SAMPLING, ge=1)
-    cycles: int = option(5, "Cycles of the run.", section=TRAINING, ge=1)
-    epochs: float = option(1.0, "Passes over the kept completions a cycle.", section=TRAINING, gt=0)
+    prompts: int | None = option(None, "Prompts of the run, those held out among them.", section=DATA, ge=1)
+    holdout_fraction: float | None = option(
+        None, "Share of the prompts held out, 0 to 0.5; 0.1 where nothing else is known.", section=DATA, ge=0, le=0.5
+    )
+    samples_per_prompt: int | None = option(
+        None, "Completions a prompt and cycle; 8 where nothing else is known.", section=SAMPLING, ge=1
+    )
+    generation_batch: int | None = option(
+        None, "Completions drawn at the same time; 64 where nothing else is known.", section=SAMPLING, ge=1
+    )
+    cycles: int | None = option(None, "Cycles of the run; 5 where nothing else is known.", section=TRAINING, ge=1)
+    epochs: float | None = option(
+        None, "Passes over the kept completions a cycle; 1 where nothing else is known.", section=TRAINING, gt=0
+    )
     parameters: str | None = option(
         None,
         "Parameters of the model, such as 7B or 350M, if not those of the run that was measured: drawing, training "
@@ -56,8 +73,8 @@ class PlanConfig(CommandConfig):
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
-        if (self.measured is None) == (self.rates is None):
-            raise ValueError("give either --measured RUN_FOLDER or --rates FILE")
+        if sum(source is not None for source in (self.measure, self.measured, self.rates)) != 1:
+            raise ValueError("give one of --measure RAFT.yaml, --measured RUN_FOLDER and --rates FILE")
         return self
 
 

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
 
 from halo_forge.config.plan import PlanConfig, parameter_count
+from halo_forge.core.errors import ConfigError
 from halo_forge.core.types import Record
+from halo_forge.planning.measured import read_rates
 from halo_forge.planning.predict import Prediction, Work, knee, predict
-from halo_forge.planning.rates import Rates, read_rates, read_rates_file
+from halo_forge.planning.rates import Rates, Shape, read_rates_file
 from halo_forge.planning.simulate import Network, Simulated, simulate
+from halo_forge.planning.trial import measure
 
 GIB = 2**30
+DEFAULTS: dict[str, Any] = {"holdout_fraction": 0.1, "samples": 8, "rows_per_chunk": 64, "cycles": 5, "epochs": 1.0}
 
 
 class BytesEach(NamedTuple):
@@ -36,6 +42,7 @@ class Plan(Record):
             size is not known.
         simulated: the last cycle on 1, 2, 4, … nodes.
         stops_at: nodes from which twice as many save less than a fifth of the time; None if none were simulated.
+        notes: what makes it less sure.
     """
 
     rates: Rates
@@ -44,26 +51,28 @@ class Plan(Record):
     memory_gib: float | None
     simulated: tuple[Simulated, ...]
     stops_at: int | None
+    notes: tuple[str, ...] = ()
 
 
 def make_plan(config: PlanConfig) -> Plan:
-    """Read the rates, predict, and simulate.
+    """Find the rates, predict, and simulate.
 
     Raises:
         ConfigError, DataError: there are no rates to be had.
-        EnvironmentFault: nodes are to be simulated and simpy is not installed.
+        EnvironmentFault: the run that was to be measured failed, or nodes are to be simulated and simpy is missing.
     """
-    rates = read_rates(config.measured) if config.measured is not None else _from_file(config)
+    rates = _find_rates(config)
     if config.parameters is not None:
         rates = rates.for_parameters(parameter_count(config.parameters))
-    held_out = int(config.prompts * config.holdout_fraction)
+    shape = _shape(config, rates)
+    held_out = round(shape.prompts * shape.holdout_fraction)
     work = Work(
-        prompts=config.prompts - held_out,
+        prompts=shape.prompts - held_out,
         holdout=held_out,
-        samples=config.samples_per_prompt,
-        cycles=config.cycles,
-        rows_per_chunk=config.generation_batch,
-        epochs=config.epochs,
+        samples=shape.samples,
+        cycles=shape.cycles,
+        rows_per_chunk=shape.rows_per_chunk,
+        epochs=shape.epochs,
     )
     counts = [1 << power for power in range(config.nodes.bit_length()) if config.nodes > 1]
     network = Network(bytes_per_s=config.network_gbit * 1e9 / 8)
@@ -75,6 +84,7 @@ def make_plan(config: PlanConfig) -> Plan:
         memory_gib=None if rates.parameters is None else memory_bytes(rates.parameters, config.tuning) / GIB,
         simulated=tuple(simulated),
         stops_at=knee(counts, [each.seconds for each in simulated]) if simulated else None,
+        notes=_notes(rates, shape),
     )
 
 
@@ -84,6 +94,43 @@ def memory_bytes(parameters: float, tuning: str) -> float:
     return parameters * (each.held + each.trained_share * BYTES_A_TRAINED_PARAMETER)
 
 
-def _from_file(config: PlanConfig) -> Rates:
+def _find_rates(config: PlanConfig) -> Rates:
+    if config.measure is not None:
+        with TemporaryDirectory(prefix="halo-forge-plan-") as folder:
+            return measure(config.measure, Path(folder), config.samples_per_prompt)
+    if config.measured is not None:
+        return read_rates(config.measured, config.samples_per_prompt)
     assert config.rates is not None
     return read_rates_file(config.rates)
+
+
+def _shape(config: PlanConfig, rates: Rates) -> Shape:
+    """Take what was asked for, else what the measured run has, else the defaults of `raft train`."""
+    asked = {
+        "prompts": config.prompts,
+        "holdout_fraction": config.holdout_fraction,
+        "samples": config.samples_per_prompt or rates.samples,
+        "rows_per_chunk": config.generation_batch,
+        "cycles": config.cycles,
+        "epochs": config.epochs,
+    }
+    given = {name: value for name, value in asked.items() if value is not None}
+    if rates.measured is not None:
+        return rates.measured.model_copy(update=given)
+    if config.prompts is None:
+        raise ConfigError("--rates of a machine that you describe say nothing of the run: give its --prompts")
+    return Shape.model_validate({**DEFAULTS, **given})
+
+
+def _notes(rates: Rates, shape: Shape) -> tuple[str, ...]:
+    """What makes the prediction less sure."""
+    notes = []
+    known = len(rates.rows_per_prompt)
+    if rates.samples is not None and shape.samples != rates.samples:
+        notes.append(
+            f"how much is new and kept holds for {rates.samples} samples a prompt, not {shape.samples}: "
+            "give --measured or --measure, which go by the samples"
+        )
+    if shape.cycles > known:
+        notes.append(f"{known} cycles were measured; what is new in later ones is extrapolated")
+    return tuple(notes)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from math import ceil
+from typing import NamedTuple
 
 from pydantic import Field
 
 from halo_forge.core.types import Record
-from halo_forge.planning.rates import Rates
+from halo_forge.planning.rates import Novelty, Rates
 
 
 class Work(Record):
@@ -76,51 +77,102 @@ class Prediction(Record):
 
 
 def draw_seconds(rates: Rates, rows: int) -> float:
-    """Seconds in which one replica draws completions."""
-    return rows * rates.mean_tokens / rates.tokens_per_s
+    """Seconds in which one replica draws a chunk while nothing is judged."""
+    return rates.longest(rows) * rates.step_s + rows * rates.mean_tokens * rates.token_s
 
 
-def judge_seconds(rates: Rates, rows: int) -> float:
-    """Seconds in which one machine's workers judge completions."""
-    return rows * rates.judged_share * rates.verdict_s / rates.workers
+def judge_seconds(rates: Rates, novelty: Novelty, number: int, rows: float) -> float:
+    """Seconds in which one machine's workers judge completions of a collection while nothing is drawn."""
+    fresh = rows * novelty.share(number)
+    # The last to be judged leaves the other workers idle, on average for half of the time that it takes.
+    idle = min(1.0, fresh) * (rates.workers - 1) / 2
+    return rows * rates.lookup_s + (fresh + idle) * novelty.seconds(number) / rates.workers
 
 
 def train_seconds(rates: Rates, work: Work, cycle: int) -> float:
     """Seconds of a cycle's training, saving included."""
-    rows = rates.rows_per_prompt[min(cycle, len(rates.rows_per_prompt)) - 1] * work.prompts
+    rows = rates.rows(cycle) * work.prompts
     return rates.round_s + rows * work.epochs * rates.learnt_tokens_per_row / rates.learnt_tokens_per_s
 
 
+class Collecting(NamedTuple):
+    """What is drawn and judged in one go.
+
+    Args:
+        chunks: completions of each.
+        number: of the collection among its like, from 1.
+    """
+
+    chunks: list[int]
+    novelty: Novelty
+    number: int
+
+
+def to_train(rates: Rates, work: Work, cycle: int) -> Collecting:
+    """What a cycle draws to train on."""
+    return Collecting(work.chunks(work.prompts), rates.novelty, cycle)
+
+
+def held_out(rates: Rates, work: Work, cycle: int) -> Collecting:
+    """What is drawn for the held-out prompts after a cycle; 0 is the start model's."""
+    return Collecting(work.chunks(work.holdout), rates.held_novelty or rates.novelty, cycle + 1)
+
+
+class Durations(NamedTuple):
+    """Seconds of each chunk, what the two take from each other included."""
+
+    draw: list[float]
+    judge: list[float]
+
+
+def chunk_seconds(rates: Rates, collecting: Collecting) -> Durations:
+    """Seconds of drawing and of judging each chunk: one is drawn while the one before is judged.
+
+    The two begin at the same time, and both go slower until the shorter one ends.
+    """
+    draw = [draw_seconds(rates, rows) for rows in collecting.chunks]
+    judge = [judge_seconds(rates, collecting.novelty, collecting.number, rows) for rows in collecting.chunks]
+    hindered = [(rates.slowdown - 1) * min(drawn, judged) for drawn, judged in zip(draw[1:], judge, strict=False)]
+    return Durations(
+        [seconds + lost for seconds, lost in zip(draw, [0.0, *hindered], strict=False)],
+        [seconds + lost for seconds, lost in zip(judge, [*hindered, 0.0], strict=False)],
+    )
+
+
 def predict(rates: Rates, work: Work) -> Prediction:
-    """Predict a run on one machine: while a chunk is judged the next is drawn."""
-    collected, measured = _collect(rates, work.chunks(work.prompts)), _collect(rates, work.chunks(work.holdout))
-    cycles = [Phases(evaluate=measured.collect)]
-    for number in range(1, work.cycles + 1):
-        extra = {"train": train_seconds(rates, work, number), "evaluate": measured.collect}
-        cycles.append(collected.model_copy(update=extra))
+    """Predict a run on one machine."""
+    cycles = []
+    for number in range(work.cycles + 1):
+        measured = _collect(rates, held_out(rates, work, number))
+        cycle = Phases(evaluate=measured.collect)
+        if number:
+            trained = train_seconds(rates, work, number)
+            cycle = _collect(rates, to_train(rates, work, number)).model_copy(
+                update={"train": trained, "evaluate": measured.collect}
+            )
+        cycles.append((cycle, measured))
     shares = {
-        "generate": (collected.generate * work.cycles) + measured.generate * (work.cycles + 1),
-        "verify": (collected.verify * work.cycles) + measured.verify * (work.cycles + 1),
-        "train": sum(cycle.train for cycle in cycles),
+        "generate": sum(cycle.generate + measured.generate for cycle, measured in cycles),
+        "verify": sum(cycle.verify + measured.verify for cycle, measured in cycles),
+        "train": sum(cycle.train for cycle, _ in cycles),
     }
     completions = work.samples * (work.prompts * work.cycles + work.holdout * (work.cycles + 1))
     return Prediction(
-        cycles=tuple(cycles),
-        total_s=rates.start_s + sum(cycle.total for cycle in cycles),
+        cycles=tuple(cycle for cycle, _ in cycles),
+        total_s=rates.start_s + sum(cycle.total for cycle, _ in cycles),
         bound_by=max(shares, key=lambda name: shares[name]),
         disk=Disk(rollouts=completions * rates.completion_bytes, checkpoints=work.cycles * rates.checkpoint_bytes),
     )
 
 
-def _collect(rates: Rates, chunks: list[int]) -> Phases:
+def _collect(rates: Rates, collecting: Collecting) -> Phases:
     """Draw the first chunk, then draw and judge side by side, then judge the last."""
-    drawn = [draw_seconds(rates, rows) for rows in chunks]
-    judged = [judge_seconds(rates, rows) for rows in chunks]
-    if not chunks:
+    if not collecting.chunks:
         return Phases()
-    between = sum(max(draw, judge) for draw, judge in zip(drawn[1:], judged[:-1], strict=True))
-    stored = sum(chunks) * rates.store_s
-    return Phases(generate=sum(drawn), verify=sum(judged), collect=drawn[0] + between + judged[-1] + stored)
+    draw, judge = chunk_seconds(rates, collecting)
+    between = sum(max(drawn, judged) for drawn, judged in zip(draw[1:], judge[:-1], strict=True))
+    stored = sum(collecting.chunks) * rates.store_s
+    return Phases(generate=sum(draw), verify=sum(judge), collect=draw[0] + between + judge[-1] + stored)
 
 
 def knee(nodes: list[int], seconds: list[float], least_saving: float = 0.2) -> int:

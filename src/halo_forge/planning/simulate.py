@@ -14,7 +14,15 @@ from typing import Any
 
 from halo_forge.core.errors import EnvironmentFault
 from halo_forge.core.types import Record
-from halo_forge.planning.predict import Work, batches, draw_seconds, judge_seconds, train_seconds
+from halo_forge.planning.predict import (
+    Collecting,
+    Work,
+    batches,
+    chunk_seconds,
+    held_out,
+    to_train,
+    train_seconds,
+)
 from halo_forge.planning.rates import Rates
 
 Process = Generator[Any, Any, None]
@@ -63,8 +71,8 @@ def simulate(rates: Rates, work: Work, nodes: int, network: Network, seed: int =
     chance = random.Random(seed)
     spent = {"generate": 0.0, "verify": 0.0, "command": 0.0}
     collected = sum(
-        _Collection(simpy, rates, work.chunks(prompts), nodes, network, chance, spent).seconds()
-        for prompts in (work.prompts, work.holdout)
+        _Collection(simpy, rates, collecting, nodes, network, chance, spent).seconds()
+        for collecting in (to_train(rates, work, work.cycles), held_out(rates, work, work.cycles))
     )
     train_s = train_seconds(rates, work, work.cycles)
     send_s = rates.checkpoint_bytes * (nodes if nodes > 1 else 0) / network.bytes_per_s
@@ -88,13 +96,16 @@ class _Collection:
         self,
         simpy: ModuleType,
         rates: Rates,
-        chunks: list[int],
+        collecting: Collecting,
         nodes: int,
         network: Network,
         chance: random.Random,
         spent: dict[str, float],
     ) -> None:
+        chunks = collecting.chunks
         self._rates, self._chunks, self._nodes, self._network, self._spent = rates, chunks, nodes, network, spent
+        # Replica and judge of a node hinder each other as they do on one machine.
+        self._seconds = chunk_seconds(rates, collecting)
         self._env = simpy.Environment()
         self._replicas = simpy.Resource(self._env, nodes)
         self._judges = simpy.Resource(self._env, nodes)
@@ -122,17 +133,17 @@ class _Collection:
         with self._replicas.request() as replica:
             yield replica
             yield from self._calling()
-            took = draw_seconds(self._rates, rows) * self._delays[number]
+            took = self._seconds.draw[number] * self._delays[number]
             self._spent["generate"] += took
             yield self._env.timeout(took)
-        yield self._env.all_of([self._env.process(self._judge(size)) for size in batches(rows, self._nodes)])
+        yield self._env.all_of([self._env.process(self._judge(number, size)) for size in batches(rows, self._nodes)])
         self._judged[number].succeed()
 
-    def _judge(self, rows: int) -> Process:
+    def _judge(self, number: int, rows: int) -> Process:
         with self._judges.request() as judge:
             yield judge
             yield from self._calling()
-            took = judge_seconds(self._rates, rows)
+            took = self._seconds.judge[number] * rows / self._chunks[number]
             self._spent["verify"] += took
             yield self._env.timeout(took)
 

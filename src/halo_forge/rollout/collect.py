@@ -117,6 +117,8 @@ class _Ledger:
             step=len(self.rollouts),
             passed=sum(v.passed for v in verdicts),
             verified=sum(v.reward is not None for v in verdicts),
+            draw_s=chunk.draw_s,
+            judge_s=seconds,
             tokens_per_s=self.timing.tokens / self.timing.generate_s if self.timing.generate_s else None,
         )
 
@@ -139,6 +141,7 @@ class _Chunk(NamedTuple):
 
     number: int
     completions: list[Completion]
+    draw_s: float
     verdicts: Future[tuple[list[Verdict], float]]
 
 
@@ -182,7 +185,7 @@ def collect(
                 ledger.store(waiting.popleft())
                 _tell(generator, checker, events)
             verdicts = background.submit(_judge, checker, chunks[chunk.number], completions)
-            waiting.append(_Chunk(chunk.number, completions, verdicts))
+            waiting.append(_Chunk(chunk.number, completions, chunk.seconds, verdicts))
         for left in waiting:
             ledger.store(left, last=left.number == len(chunks) - 1)
     _tell(generator, checker, events)
