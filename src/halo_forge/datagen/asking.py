@@ -222,6 +222,8 @@ class _Crew:
             ledger = self._asking.ledger
             cost = self._asking.budget.cost(ledger.use)
             self._asking.events.emit(EventType.PROGRESS, phase=PHASE, step=len(ledger.answered), cost_usd=cost)
+            for notice in self._asking.judge.take_notices() if self._asking.judge is not None else ():
+                self._asking.events.notice(notice)
 
 
 def _answer(asked: Asked, reply: Reply) -> Answer:

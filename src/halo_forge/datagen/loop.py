@@ -78,6 +78,8 @@ def generate(config: GenerateConfig, listeners: tuple[Listener, ...] = (), *, re
             as_prompts=config.form == "prompts",
         )
         tally = rows.write(config.output, config.count)
+        for notice in judge.take_notices() if judge is not None else ():
+            events.notice(notice)
         summary = _sum_up(plan, ledger, course, tally, None if judge is None else judge.name, begun)
         write_sidecar(config.output, sidecar(summary, tally, plan.settings))
     return summary

@@ -72,6 +72,10 @@ class Judge:
         futures = self._checker.submit([_submission(item, sections) for item, sections in fresh])
         self._verdicts |= {item: future for (item, _), future in zip(fresh, futures, strict=True)}
 
+    def take_notices(self) -> list[str]:
+        """Return what a person should know, once: a node that was lost, a cache that cannot be used."""
+        return self._checker.take_notices()
+
     def wait(self, item: int, stop: StopRequest) -> Verdict:
         """Return the verdict.
 

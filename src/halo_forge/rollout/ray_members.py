@@ -102,6 +102,8 @@ class Members:
         self.agreed = reports[min(reports)]
         if any(report != self.agreed for report in reports.values()):
             raise EnvironmentFault(f"the nodes of the Ray cluster judge differently: {_list(reports)}. {NEEDS_ALIKE}")
+        judges = ", ".join(f"node {member.node.name} with {member.workers} workers" for member in self.active.values())
+        self.notices.append(f"{self.agreed.verifier} in sandbox {self.agreed.tier} judges on {judges}")
         return self.agreed
 
     def enlist(self) -> None:
