@@ -94,10 +94,10 @@ class CompletionServer:
     def start(self, port: int = 0) -> None:
         """Listen on a free local port, or on the one named."""
 
-        class Handler(_Handler):
+        class Serving(Handler):
             served = self
 
-        self.http = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+        self.http = ThreadingHTTPServer(("127.0.0.1", port), Serving)
         self.http.daemon_threads = True
         self.url = f"http://127.0.0.1:{self.http.server_port}/v1"
         self.thread = Thread(target=self.http.serve_forever, kwargs={"poll_interval": 0.02})
@@ -127,7 +127,7 @@ def serve_completions(folder: Path) -> Iterator[CompletionServer]:
             server.stop()
 
 
-class _Handler(BaseHTTPRequestHandler):
+class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     served: CompletionServer
 

@@ -18,8 +18,13 @@ class Nodes:
         self._cluster = cluster
         self.address: str = cluster.address
 
-    def add(self, **environment: str) -> Any:
-        return self._cluster.add_node(num_cpus=1, object_store_memory=80 << 20, env_vars=environment)
+    def add(self, gpus: int = 0, **environment: str) -> Any:
+        """Bring up a node.
+
+        Args:
+            gpus: that it says it has; there need be none.
+        """
+        return self._cluster.add_node(num_cpus=1, num_gpus=gpus, object_store_memory=80 << 20, env_vars=environment)
 
     def take_away(self, node: Any) -> None:
         """End a node in good order."""

@@ -11,11 +11,25 @@ from halo_forge.config.shared import MODEL, RUN, Dtype
 class ServeConfig(CommandConfig):
     """The command that starts a vLLM or SGLang server fit for --generator server, for this model and machine.
 
-    Nothing is started: run the printed line where vLLM or SGLang is installed, in an environment of its own.
+    Nothing is started: run the printed line where vLLM or SGLang is installed, in an environment of its own. Only with
+    --executor ray servers are started, one for each GPU of a Ray cluster or one a node without any, until interrupted.
     """
 
     model: str = option(..., "Model that the run starts from; of an adapter, its base is served.", section=MODEL)
     engine: Literal["vllm", "sglang"] = option("vllm", "What serves.", section=RUN)
+    executor: Literal["local", "ray"] = option(
+        "local",
+        "local prints the command for this machine; ray starts servers on a Ray cluster and prints their addresses.",
+        section=RUN,
+    )
+    ray_address: str = option(
+        "auto",
+        "The Ray cluster: auto for the one that this machine is in, HOST:PORT, or local for one of this machine alone.",
+        section=RUN,
+    )
+    python: str = option(
+        "python", "Interpreter that has the engine; on a cluster under this path on every node.", section=RUN
+    )
     device: Literal["auto", "cuda", "cpu"] = option(
         "auto", "Where it computes; auto takes a GPU where there is one.", section=MODEL
     )

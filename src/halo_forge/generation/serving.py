@@ -83,8 +83,19 @@ def serve_command(config: ServeConfig, model: Served, hardware: Hardware) -> Ser
     return ServeCommand(dict(sorted(environment.items())), tuple(words), tuple(remarks))
 
 
+def place_command(config: ServeConfig, model: Served, memory_gib: float, *, on_gpu: bool) -> ServeCommand:
+    """Put together the command of a server that has a place to itself: a GPU, or a machine's processors.
+
+    Raises:
+        ModelError: the engine cannot compute this model there.
+    """
+    build = _vllm if config.engine == "vllm" else _sglang
+    words, environment = build(config, model, Hardware(2 if on_gpu else 0, memory_gib), on_gpu)
+    return ServeCommand(dict(sorted(environment.items())), tuple(words), ())
+
+
 def _vllm(config: ServeConfig, model: Served, hardware: Hardware, on_gpu: bool) -> tuple[list[str], dict[str, str]]:
-    words = ["python", "-m", "vllm.entrypoints.openai.api_server", "--model", model.base]
+    words = [config.python, "-m", "vllm.entrypoints.openai.api_server", "--model", model.base]
     words += ["--served-model-name", SERVED_NAME, "--host", config.host, "--port", str(config.port)]
     words += ["--dtype", _dtype(config, on_gpu), *_length("--max-model-len", config, model)]
     words += ["--generation-config", "vllm", "--logprobs-mode", "processed_logprobs"]
@@ -105,7 +116,7 @@ def _vllm(config: ServeConfig, model: Served, hardware: Hardware, on_gpu: bool) 
 
 
 def _sglang(config: ServeConfig, model: Served, hardware: Hardware, on_gpu: bool) -> tuple[list[str], dict[str, str]]:
-    words = ["python", "-m", "sglang.launch_server", "--model-path", model.base]
+    words = [config.python, "-m", "sglang.launch_server", "--model-path", model.base]
     words += ["--served-model-name", SERVED_NAME, "--host", config.host, "--port", str(config.port)]
     words += ["--dtype", _dtype(config, on_gpu), *_length("--context-length", config, model)]
     words += ["--sampling-defaults", "openai", "--enable-lora", "--max-lora-rank", str(config.lora_rank)]

@@ -98,6 +98,47 @@ class Cluster:
             .remote()
         )
 
+    def reserve(self, bundles: Sequence[Mapping[str, float]], *, one_a_node: bool, patience_s: float) -> Any:
+        """Set resources aside, a bundle on one node each.
+
+        Raises:
+            EnvironmentFault: the cluster has not had them free for so long.
+        """
+        from ray.util.placement_group import placement_group
+
+        group = placement_group(list(bundles), strategy="STRICT_SPREAD" if one_a_node else "SPREAD")
+        if not group.wait(patience_s):
+            self.release(group)
+            wanted = ", ".join(f"{amount:g} {name}" for name, amount in bundles[0].items())
+            raise EnvironmentFault(
+                f"the Ray cluster has not had {len(bundles)} times {wanted} free within {patience_s:g} s: end what "
+                "else runs there, or start nodes"
+            )
+        return group
+
+    def places(self, group: Any) -> list[str]:
+        """Ids of the nodes on which a group's bundles lie, in order."""
+        from ray.util import placement_group_table
+
+        placed: dict[int, str] = placement_group_table(group)["bundles_to_node_id"]
+        return [placed[number] for number in sorted(placed)]
+
+    def start_reserved(self, actor: type, group: Any, number: int, *, gpus: int) -> Any:
+        """Begin an actor in a bundle of a group; it ends with this connection."""
+        from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
+
+        place = PlacementGroupSchedulingStrategy(group, placement_group_bundle_index=number)
+        wanted = {"num_cpus": 0, "num_gpus": gpus, "max_restarts": 0, "max_task_retries": 0}
+        return self._ray.remote(actor).options(scheduling_strategy=place, **wanted).remote()
+
+    def release(self, group: Any) -> None:
+        """Give resources back."""
+        from ray.util.placement_group import remove_placement_group
+
+        if self._ray.is_initialized():
+            with suppress(Exception):  # of a cluster that is gone
+                remove_placement_group(group)
+
     def put(self, value: object) -> Any:
         """Lay something down once that several calls will be given."""
         return self._ray.put(value)
