@@ -35,8 +35,8 @@ from halo_forge.config.sft import SftTrainConfig
 from halo_forge.data.prompts import load_prompts
 from halo_forge.demo.code import CODE
 from halo_forge.demo.corpus import make_corpus, write_corpus
-from halo_forge.models.load import load_chat
 from halo_forge.models.nano import build_nano_code_model
+from halo_forge.models.preview import load_chat
 from halo_forge.models.resolve import resolve_model
 from halo_forge.raft.loop import train_raft
 from halo_forge.rollout.decision import Decision

@@ -43,8 +43,10 @@ from halo_forge.core.protocols import TrainingRow
 from halo_forge.core.stop import StopRequest
 from halo_forge.core.types import Message, Prompt, Sampling
 from halo_forge.generation.transformers import TransformersGenerator
-from halo_forge.models.load import Policy, load_chat, pick_device, pick_dtype, set_threads
+from halo_forge.models.hardware import pick_device, pick_dtype, set_threads
+from halo_forge.models.load import Policy
 from halo_forge.models.nano import build_nano_code_model
+from halo_forge.models.preview import load_chat
 from halo_forge.models.resolve import resolve_model
 from halo_forge.training.settings import TrainSettings
 from halo_forge.training.trainer import PolicyTrainer

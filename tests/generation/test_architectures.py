@@ -15,7 +15,9 @@ from halo_forge.core.types import Completion, Prompt, Sampling
 from halo_forge.generation import decoding
 from halo_forge.generation.llama_known import FAMILIES
 from halo_forge.generation.transformers import TransformersGenerator
-from halo_forge.models.load import Policy, load_chat, set_threads
+from halo_forge.models.hardware import set_threads
+from halo_forge.models.load import Policy
+from halo_forge.models.preview import load_chat
 from halo_forge.models.resolve import resolve_model
 
 SIZES: dict[str, Any] = {

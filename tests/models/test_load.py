@@ -8,7 +8,8 @@ import torch
 from halo_forge.config.shared import LoadingOptions
 from halo_forge.config.tuning import TuningOptions
 from halo_forge.core.errors import ConfigError, EnvironmentFault, ModelError
-from halo_forge.models.load import load_policy, pick_device, pick_dtype, set_threads
+from halo_forge.models.hardware import pick_device, pick_dtype, set_threads
+from halo_forge.models.load import load_policy
 from halo_forge.models.resolve import ModelRef, resolve_model
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")

@@ -94,6 +94,7 @@ from halo_forge.config.shared import LoadingOptions
 from halo_forge.config.tuning import TuningOptions
 from halo_forge.core.protocols import TrainingRow
 from halo_forge.models import load
+from halo_forge.models.adapter import with_adapter
 from halo_forge.training.settings import LossSettings
 from halo_forge.training.step import Stepper
 from transformers import AutoModelForCausalLM
@@ -109,7 +110,7 @@ folder, settings = sys.argv[1], json.loads(sys.argv[2])
 tuning = TuningOptions(**settings)
 model = AutoModelForCausalLM.from_config(__import__("transformers").Qwen2Config.from_pretrained(folder))
 from halo_forge.models.resolve import ModelRef
-model, _ = load._with_adapter(model, ModelRef(folder), tuning, 0)
+model, _ = with_adapter(model, ModelRef(folder), tuning, 0)
 model.train()
 policy = load.Policy(model, Chat(), torch.device("cpu"), folder, tuning.tuning != "full", None)
 rows = [TrainingRow(tuple(range(tuning.max_length)), (False,) + (True,) * (tuning.max_length - 1))] * tuning.batch_size

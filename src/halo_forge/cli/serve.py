@@ -37,7 +37,7 @@ def command_for(config: ServeConfig) -> ServeCommand:
 
 def served_by(config: ServeConfig) -> Served:
     """Look at the model."""
-    from halo_forge.models.load import read_context_length, read_head_size
+    from halo_forge.models.preview import read_context_length, read_head_size
     from halo_forge.models.resolve import ModelRef, resolve_model
 
     base = ModelRef(resolve_model(config.model).base)

@@ -76,7 +76,8 @@ def training_team(config: CommandConfig) -> Iterator[bool]:
 def _load(config: SftTrainConfig | RaftTrainConfig) -> Policy:
     """Load the policy as the leader does, on a device of this process's own."""
     from halo_forge.core.seeds import derive
-    from halo_forge.models.load import load_policy, pick_device
+    from halo_forge.models.hardware import pick_device
+    from halo_forge.models.load import load_policy
     from halo_forge.models.resolve import resolve_model
 
     stated = config.stated_base if isinstance(config, RaftTrainConfig) else None

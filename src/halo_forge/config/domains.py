@@ -61,6 +61,11 @@ class Domain:
         return {"sft": self.sft, "train": self.train, "benchmark": self.benchmark}
 
 
+# What is right is trained on, all of it.
+RIGHT = {"reward_threshold": 1.0, "keep_fraction": 1.0}
+# As published scores are measured.
+ONE_GREEDY = {"samples": 1, "k": (1,), "temperature": 0.0}
+
 REASONING = Domain(
     name="reasoning",
     help="Mathematics: worked solutions to learn from, answers in a box to be judged.",
@@ -70,8 +75,7 @@ REASONING = Domain(
         "ReasoningTrain",
         "RAFT on problems whose answers are known, such as gsm8k: what is right is trained on.",
         verifier="math",
-        reward_threshold=1.0,
-        keep_fraction=1.0,
+        **RIGHT,
     ),
     benchmark=with_defaults(
         BenchmarkRunConfig,
@@ -99,8 +103,7 @@ AUDIO = Domain(
         "AudioTrain",
         "RAFT on speech whose transcripts are known, such as librispeech: what is right is trained on.",
         verifier="speech",
-        reward_threshold=1.0,
-        keep_fraction=1.0,
+        **RIGHT,
         max_new_tokens=256,
         generation_batch=32,
         lora_targets=ATTENTION,
@@ -110,9 +113,7 @@ AUDIO = Domain(
         "AudioBenchmark",
         "Word and character error rates of a model's transcripts decoded greedily, with 95% intervals.",
         verifier="speech",
-        samples=1,
-        k=(1,),
-        temperature=0.0,
+        **ONE_GREEDY,
         max_new_tokens=256,
         generation_batch=32,
     ),
@@ -129,8 +130,7 @@ VLM = Domain(
         "VlmTrain",
         "RAFT on questions about images whose answers are known, such as textvqa: what is right is trained on.",
         verifier="vqa",
-        reward_threshold=1.0,
-        keep_fraction=1.0,
+        **RIGHT,
         max_new_tokens=64,
         max_pixels=MOST_PIXELS,
     ),
@@ -139,9 +139,7 @@ VLM = Domain(
         "VlmBenchmark",
         "The set's own metric (VQA accuracy, ANLS, relaxed accuracy, accuracy) of answers decoded greedily.",
         verifier="vqa",
-        samples=1,
-        k=(1,),
-        temperature=0.0,
+        **ONE_GREEDY,
         max_new_tokens=64,
     ),
 )
@@ -154,8 +152,7 @@ AGENTIC = Domain(
         "AgenticTrain",
         "RAFT on questions whose right calls are known, such as xlam: what is right is trained on.",
         verifier="tools",
-        reward_threshold=1.0,
-        keep_fraction=1.0,
+        **RIGHT,
         max_new_tokens=512,
     ),
     benchmark=with_defaults(
@@ -163,9 +160,7 @@ AGENTIC = Domain(
         "AgenticBenchmark",
         "Full, name, argument and irrelevance accuracy of a model's calls, decoded greedily.",
         verifier="tools",
-        samples=1,
-        k=(1,),
-        temperature=0.0,
+        **ONE_GREEDY,
         max_new_tokens=512,
     ),
 )

@@ -27,3 +27,8 @@ def duration(seconds: float | None) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02d} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def one_line(error: BaseException, chars: int = 300) -> str:
+    """Write what an error says in one line of so many characters at most."""
+    return " ".join(str(error).split())[:chars]

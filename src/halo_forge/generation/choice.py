@@ -35,7 +35,7 @@ def check_generator(
         return
     from halo_forge.generation.connect import check_servers
     from halo_forge.models.families import media_kind
-    from halo_forge.models.load import load_format, read_config
+    from halo_forge.models.preview import load_format, read_config
 
     if media_kind(read_config(ref)) is not None:
         raise ConfigError(
@@ -62,7 +62,7 @@ def open_generator(
         return local_generator(load_policy(ref, loading))
     from halo_forge.generation.adapters import name_adapter
     from halo_forge.generation.connect import open_servers
-    from halo_forge.models.load import load_format, read_context_length
+    from halo_forge.models.preview import load_format, read_context_length
 
     servers = open_servers(options, load_format(ref, loading), read_context_length(ref), events, stop)
     if ref.adapter is not None:

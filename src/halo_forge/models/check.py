@@ -41,7 +41,7 @@ def check_model(ref: ModelRef, loading: LoadingOptions, prompts: Sequence[Prompt
         ModelError: no usable tokenizer or processor, or no chat template.
         DataError: the messages of a prompt have not the form that the model takes.
     """
-    from halo_forge.models.load import context_length, load_renderer, read_config
+    from halo_forge.models.preview import context_length, load_renderer, read_config
     from halo_forge.models.renderers.base import MediaFormat
 
     config = read_config(ref)

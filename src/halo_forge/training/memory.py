@@ -13,7 +13,8 @@ from halo_forge.config.shared import LoadingOptions
 from halo_forge.config.tuning import TuningOptions
 from halo_forge.core.errors import EnvironmentFault, ModelError
 from halo_forge.models.families import auto_class
-from halo_forge.models.load import pick_device, pick_dtype, read_config
+from halo_forge.models.hardware import pick_device, pick_dtype
+from halo_forge.models.preview import read_config
 from halo_forge.models.resolve import ModelRef
 from halo_forge.training.logprobs import LOGITS_AT_ONCE
 

@@ -127,7 +127,7 @@ def test_prompts_need_ids_of_their_own(write_jsonl: WriteRows) -> None:
 
 def test_tokens_are_counted_as_training_counts_them(write_jsonl: WriteRows, nano_model: Path) -> None:
     from halo_forge.config.shared import LoadingOptions
-    from halo_forge.models.load import load_chat
+    from halo_forge.models.preview import load_chat
     from halo_forge.models.resolve import ModelRef
 
     rows = [{"prompt": "double n", "completion": "n " * count} for count in (1, 5, 200)]

@@ -14,7 +14,8 @@ from halo_forge.config.shared import LoadingOptions
 from halo_forge.core.errors import ConfigError, DataError, ModelError
 from halo_forge.core.types import MediaPart, Message, TextPart
 from halo_forge.models.check import check_model
-from halo_forge.models.load import Policy, load_policy, load_renderer, read_config
+from halo_forge.models.load import Policy, load_policy
+from halo_forge.models.preview import load_renderer, read_config
 from halo_forge.models.renderers.base import Misfit
 from halo_forge.models.renderers.choice import language_code
 from halo_forge.models.renderers.sound import read_sound

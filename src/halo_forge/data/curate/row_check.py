@@ -267,7 +267,7 @@ def _ids(record: Conversation | Prompt, chat: ChatFormat) -> Sequence[int]:
 
 
 def _load_chat(model: str) -> ChatFormat:
-    from halo_forge.models.load import load_chat
+    from halo_forge.models.preview import load_chat
     from halo_forge.models.resolve import resolve_model
 
     return load_chat(resolve_model(model), LoadingOptions())
