@@ -7,7 +7,7 @@ import json
 import pytest
 
 from halo_forge.core.protocols import Submission
-from halo_forge.core.types import Message, Prompt, Reference, ToolCall, Verdict
+from halo_forge.core.types import Message, Prompt, Reference, Stage, ToolCall, Verdict
 from halo_forge.verifiers.tools.config import ToolsConfig
 from halo_forge.verifiers.tools.reading import read_calls
 from halo_forge.verifiers.tools.schema import complaint, same
@@ -113,6 +113,26 @@ def test_abstention() -> None:
         assert judge(text, ()).reward == 0.0
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"name": "weather", "arguments": {"city": "Oslo"}}',
+        'Then: {"type": "function", "name": "weather", "parameters": {"city": "Oslo"}}',
+        '```json\n[{"name": "weather", "arguments": {}}]\n```',
+        '<function>{"function": {"name": "weather", "arguments": "{}"}}',
+    ],
+)
+def test_a_call_in_another_form_is_no_abstention(text: str) -> None:
+    verdict = judge(text, ())
+    assert (verdict.reward, verdict.scores["irrelevance accuracy"], verdict.stage) == (0.0, (0.0, 1.0), Stage.PARSE)
+    assert judge(text).reward == 0.0
+
+
+def test_braces_alone_are_no_call() -> None:
+    for text in ("No {tool} fits.", '{"name": "Oslo"} is all I know.', "{" * 500, '{"a": ' * 2_000):
+        assert judge(text, ()).passed
+
+
 def test_scores_say_how_far_it_went() -> None:
     assert judge(GOOD).scores == {
         "name accuracy": (1.0, 1.0), "argument accuracy": (1.0, 1.0), "full accuracy": (1.0, 1.0),
@@ -140,6 +160,14 @@ def test_a_prompt_that_names_no_calls_is_a_fault_of_ours() -> None:
         (call("weather", city="New York", days="3"), False),
         (call("weather", city="New York", days=3, sun=True), False),
         (call("Weather", city="New York", days=3), False),
+        (call("weather", days=3), False),  # a required one is missing
+        (call("weather", city="New York", days=True), False),
+        (call("weather", city=["New York"], days=3), False),
+        (call("weather", city="new york", days=3.0), True),
+        (call("weather", city="N.e-w*Y^o/r_k,", days=3), True),
+        (call("weather", city="New York!", days=3), False),  # other marks count
+        (f"{call('weather', city='New York', days=3)}{call('alarm', hour=7)}", False),
+        ("", False),
     ],
 )
 def test_bfcl_rules(text: str, right: bool) -> None:
@@ -151,6 +179,36 @@ def test_bfcl_takes_a_whole_number_for_a_float_and_a_default_for_granted() -> No
     assert judge(call("weather", city="oslo", wind=5), windy, match="bfcl").passed
     assert judge(call("weather", city="oslo", wind=5, days=1), windy, match="bfcl").passed
     assert not judge(call("weather", city="Oslo", wind=5, days=1), windy).passed
+
+
+def test_bfcl_compares_what_lists_and_objects_hold_in_order() -> None:
+    route = tool("route", ("stops",), stops={"type": "array", "items": {"type": "string"}}, how={"type": "object"})
+    right = ToolCall(name="route", arguments={"stops": ["Old Town", "Sea-Side"], "how": {"by": "Bus", "seats": 2}})
+
+    def passes(**arguments: object) -> bool:
+        prompt = Prompt(
+            id="p", messages=(Message(role="user", content="?"),), reference=Reference(calls=(right,)), tools=(route,)
+        )
+        submission = Submission(prompt, call("route", **arguments))
+        (verdict,) = ToolsVerifier(ToolsConfig(match="bfcl")).verify([submission])
+        return verdict.passed
+
+    assert passes(stops=["old town", "seaside"], how={"seats": 2, "by": "bus"})
+    assert not passes(stops=["Sea-Side", "Old Town"], how={"by": "Bus", "seats": 2})
+    assert not passes(stops=["Old Town"], how={"by": "Bus", "seats": 2})
+    assert not passes(stops=["Old Town", "Sea-Side"], how={"by": "Bus", "seats": 2, "pets": 1})
+    assert not passes(stops="Old Town", how={"by": "Bus", "seats": 2})
+
+
+def test_bfcl_wants_as_many_parallel_calls_as_are_right() -> None:
+    right = (
+        ToolCall(name="alarm", arguments={"hour": 7, "label": "Get up"}),
+        ToolCall(name="alarm", arguments={"hour": 9}),
+    )
+    one, other = call("alarm", hour=7, label="get-up"), call("alarm", hour=9)
+    assert judge(f"{other}{one}", right, match="bfcl").passed
+    for text in (one, f"{one}{other}{other}", f"{one}{one}"):
+        assert not judge(text, right, match="bfcl").passed
 
 
 def test_text_before_a_call_may_be_allowed_and_text_behind_it_never() -> None:

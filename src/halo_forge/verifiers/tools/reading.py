@@ -1,14 +1,16 @@
 """Calls read out of a completion.
 
 A call is one JSON object between `<tool_call>` and `</tool_call>`, with the keys `name` and `arguments` and no others.
-What looks like a call and is none (a tag left open, two objects in one tag, a key twice) makes the whole answer
-unreadable: a model is not to be rewarded for what a program on the other side would stumble over.
+What looks like a call and is none (a tag left open, two objects in one tag, a key twice, an object without the tags)
+makes the whole answer unreadable: a model is not to be rewarded for what a program on the other side would stumble
+over, nor for keeping silent when it called in a notation of its own.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from itertools import islice
 from typing import NamedTuple
 
 from pydantic import JsonValue
@@ -45,6 +47,8 @@ def read_calls(text: str) -> Answer:
     """Read the calls of a completion; thoughts in `<think>` do not count."""
     answer = without_thoughts(text)
     if not TAG.search(answer):
+        if _has_bare_call(answer[:MOST_CHARS]):
+            return Answer(None, answer.strip(), "a call without its tags")
         return Answer((), answer.strip(), "" if answer.strip() else "nothing is said")
     if len(answer) > MOST_CHARS:
         return Answer(None, why_not=f"longer than {MOST_CHARS} characters")
@@ -67,6 +71,19 @@ def read_calls(text: str) -> Answer:
             rest = rest.lstrip().removeprefix(OPEN)
     except _Refused as refused:
         return Answer(None, before.strip(), str(refused))
+
+
+def _has_bare_call(text: str) -> bool:
+    """Whether an object stands in the text that says which tool and with what, as other models' forms have it."""
+    decoder = json.JSONDecoder()
+    for brace in islice(re.finditer(r"\{", text), MOST_CALLS):
+        try:
+            value, _ = decoder.raw_decode(text, brace.start())
+        except (ValueError, RecursionError):
+            continue
+        if "name" in value and ("arguments" in value or "parameters" in value):
+            return True
+    return False
 
 
 def _read_call(text: str) -> ToolCall:

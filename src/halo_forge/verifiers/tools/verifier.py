@@ -14,7 +14,7 @@ from halo_forge.verifiers.tools.matching import agreement
 from halo_forge.verifiers.tools.reading import Answer, read_calls
 from halo_forge.verifiers.tools.schema import complaint
 
-RULES = 1
+RULES = 2
 ANSWER_CHARS = 200
 OTHER_TOOLS = 0.1
 RIGHT_TOOLS, ARGUMENTS = 0.3, 0.3
