@@ -18,10 +18,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 SERVER = """
-import json, os, signal, sys
+import importlib, json, os, signal, sys
 import torch, transformers, peft, halo_forge.generation.transformers, halo_forge.models.load, halo_forge.models.save
 import halo_forge.training.trainer, halo_forge.raft.loop, halo_forge.sft.loop, halo_forge.benchmark.loop
 from halo_forge.cli.app import run
+for name in sys.argv[1:]:
+    importlib.import_module(name)
 
 def die_at(event, end, count):
     left = [count]
@@ -104,10 +106,10 @@ class Warm:
 
 
 @contextmanager
-def warm_process(folder: Path) -> Iterator[Warm]:
-    """Have a process that has imported everything."""
+def warm_process(folder: Path, *modules: str) -> Iterator[Warm]:
+    """Have a process that has imported everything that models of text need, and some modules beside."""
     with subprocess.Popen(
-        [sys.executable, "-c", SERVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", SERVER, *modules], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"

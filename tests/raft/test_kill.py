@@ -12,66 +12,31 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
 import pytest
+from killing import (
+    RAFT_MOMENTS,
+    RAFT_SETTINGS,
+    Command,
+    assert_same,
+    content,
+    kill_after,
+    killed_through,
+    tear,
+    undisturbed,
+)
 from warm import Moment, Warm, warm_process
 
 from halo_forge.config.load import load
 from halo_forge.config.sft import SftTrainConfig
-from halo_forge.core.events import read_events
 from halo_forge.raft.loop import completed_cycles
-from halo_forge.rollout.records import read_rollouts
 from halo_forge.runs.lock import read_holder
-from halo_forge.runs.run_dir import is_complete
 from halo_forge.runs.summary import BenchmarkSummary, SftSummary
 from halo_forge.sft.loop import train_sft
 
-SETTINGS = """
-cycles: 2
-samples_per_prompt: 4
-generation_batch: 8
-max_new_tokens: 12
-holdout_fraction: 0.3
-select: random
-max_kept_per_prompt: 2
-tuning: lora
-lora_dropout: 0.1
-learning_rate: 1e-3
-batch_size: 4
-save_steps: 2
-epochs: 3
-start_from: base
-curriculum: adaptive
-prompt_fraction: 0.8
-temperature_end: 1.0
-"""
-# In the order in which a run comes to them; each is killed in the attempt that goes on from the one before.
-RAFT_MOMENTS = (
-    Moment("os.rename", "launch_context.json"),
-    Moment("open", "config.yaml.partial"),
-    Moment("open", "prompts.jsonl.partial"),
-    Moment("open", "rollouts/holdout_0.jsonl", 2),
-    Moment("open", "rollouts/holdout_0.index"),
-    Moment("open", "cycles.jsonl"),
-    Moment("open", "rollouts/cycle_1.jsonl", 3),
-    Moment("os.rename", "kept/cycle_1.jsonl"),
-    Moment("open", "training_state/state.partial", 2),
-    Moment("os.rename", "training_state/state.pt"),
-    Moment("open", "cycle_1_final.partial/checkpoint.json"),
-    Moment("os.rename", "cycle_1_final"),
-    Moment("shutil.rmtree", "training_state"),
-    Moment("open", "rollouts/holdout_1.jsonl"),
-    Moment("open", "cycles.jsonl"),
-    Moment("os.rename", "training_state/state.pt", 3),
-    Moment("os.rename", "cycle_2_final"),
-    Moment("os.link", "final_model.partial/checkpoint.json"),
-    Moment("os.rename", "final_model"),
-    Moment("os.rename", "summary.json"),
-    Moment("os.rename", "exit.json"),
-)
 SFT_MOMENTS = (
     Moment("open", "training_state/state.partial", 2),
     Moment("os.rename", "training_state/state.pt", 2),
@@ -88,7 +53,6 @@ BENCHMARK_MOMENTS = (
     Moment("os.rename", "summary.json"),
 )
 RANDOM_KILLS = 5
-Command = Callable[[Path], list[str]]
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +82,7 @@ def prompts(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def raft(tmp_path_factory: pytest.TempPathFactory, speaking_model: Path, prompts: Path) -> Command:
     config = tmp_path_factory.mktemp("settings") / "settings.yaml"
-    config.write_text(SETTINGS)
+    config.write_text(RAFT_SETTINGS)
     flags = ["--config", str(config), "--model", str(speaking_model), "--prompts", str(prompts)]
     return lambda output: ["raft", "train", *flags, "--output", str(output)]
 
@@ -126,51 +90,6 @@ def raft(tmp_path_factory: pytest.TempPathFactory, speaking_model: Path, prompts
 @pytest.fixture(scope="module")
 def whole(raft: Command, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return undisturbed(raft, tmp_path_factory.mktemp("whole") / "run")
-
-
-def undisturbed(command: Command, output: Path) -> Path:
-    subprocess.run([sys.executable, "-m", "halo_forge", *command(output)], check=True, capture_output=True)
-    return output
-
-
-def content(folder: Path) -> dict[str, object]:
-    """What a run amounts to: completions and verdicts without their timings, decisions, weights."""
-    found: dict[str, object] = {}
-    for path in sorted((folder / "rollouts").glob("*.jsonl")):
-        found[path.name] = [(r.completion, r.verdict.reward, r.verdict.stage, r.chunk) for r in read_rollouts(path)]
-    for path in [*sorted((folder / "kept").glob("*.jsonl")), *sorted(folder.glob("*/*.safetensors"))]:
-        found[str(path.relative_to(folder))] = path.read_bytes()
-    return found
-
-
-def assert_same(got: Path, expected: Path) -> None:
-    assert is_complete(got)
-    left, right = content(got), content(expected)
-    assert left.keys() == right.keys()
-    for name, value in right.items():
-        assert left[name] == value, name
-    events = list(read_events(got / "events.jsonl"))
-    assert [event.seq for event in events] == list(range(len(events)))
-
-
-def tear(folder: Path, random: Random) -> None:
-    """Leave half a line at the end of the files that a kill in the middle of a write could have torn."""
-    for path in sorted([folder / "events.jsonl", folder / "cycles.jsonl", *(folder / "rollouts").glob("*")]):
-        if path.exists() and path.stat().st_size and random.random() < 0.5:
-            line = path.read_bytes().splitlines()[-1]
-            with path.open("ab") as file:
-                file.write(line[: random.randrange(1, len(line))])
-
-
-def killed_through(warm: Warm, command: list[str], output: Path, moments: tuple[Moment, ...]) -> None:
-    """Kill the run at one moment after the other, then let it end."""
-    random = Random(0)
-    for moment in moments:
-        warm.dies(command, moment)
-        if output.exists():
-            assert not (output / "exit.json").exists()
-            tear(output, random)
-    warm.ends_well(command)
 
 
 def test_killed_at_every_turn_and_continued_is_the_same_run(
@@ -194,23 +113,6 @@ def test_killed_at_random_instants_and_continued_is_the_same_run(
         tear(output, random)
     warm.ends_well(raft(output))
     assert_same(output, whole)
-
-
-def kill_after(warm: Warm, command: list[str], output: Path, events: int, pause_s: float) -> None:
-    """Kill a run some time after it has said a number of things."""
-    file = output / "events.jsonl"
-
-    def said() -> int:
-        return file.read_bytes().count(b"\n") if file.exists() else 0
-
-    before, deadline = said(), time.monotonic() + 120
-    process = warm.start(command)
-    while said() < before + events:
-        assert time.monotonic() < deadline
-        time.sleep(0.001)
-    time.sleep(pause_s)
-    os.killpg(process, signal.SIGKILL)
-    assert warm.wait() == -signal.SIGKILL
 
 
 def test_sft_killed_at_every_turn_is_the_same_run(warm: Warm, nano_model: Path, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from halo_forge.core.events import EventType
 from halo_forge.core.protocols import TrainingReport, TrainingRow
 from halo_forge.core.seeds import derive
 from halo_forge.core.types import Checkpoint, Prompt, Rollout, Sampling
+from halo_forge.models.renderers.base import Misfit
 from halo_forge.raft.checkers import Checkers
 from halo_forge.raft.cycle_plan import Planned, settings_in_force, temperature_of_cycle
 from halo_forge.raft.engine import LEAST_STEPS, Engine
@@ -204,23 +205,24 @@ class Cycle:
         by_id = {prompt.id: prompt for prompt in self.prompts}
         temperatures = {n: temperature_of_cycle(self.run, self.config, n) for n in range(1, self.number + 1)}
         rows: dict[tuple[str, object], TrainingRow] = {}
-        too_long = 0
+        left_out: Counter[str] = Counter()
         for rollout in chosen:
             prompt_id, completion = rollout.prompt_id, rollout.completion
             copy = (rollout.cycle, completion.index)
             key = (prompt_id, copy if config.keeps_copies else _fingerprint(completion.token_ids))
             weight = weights.get((prompt_id, completion.index), 1.0)
             drawn_at = temperatures[rollout.cycle]
-            row = self.engine.row(by_id[prompt_id], completion, weight=weight, temperature=drawn_at)
+            try:
+                row = self.engine.row(by_id[prompt_id], completion, weight=weight, temperature=drawn_at)
+            except Misfit as misfit:
+                left_out[str(misfit)] += 1
+                continue
             if len(row.ids) > self.config.max_length:
-                too_long += 1
+                left_out[f"longer than --max-length {self.config.max_length} tokens with their prompt"] += 1
             else:
                 rows.setdefault(key, row)
-        if too_long:
-            self.run.events.notice(
-                f"cycle {self.number}: {too_long} kept completions are longer than --max-length "
-                f"{self.config.max_length} tokens with their prompt and are not trained on"
-            )
+        for reason, count in left_out.items():
+            self.run.events.notice(f"cycle {self.number}: {count} kept completions are not trained on: {reason}")
         return list(rows.values())
 
     def _kept_before(self) -> Iterator[Rollout]:

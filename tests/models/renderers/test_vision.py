@@ -19,7 +19,8 @@ from halo_forge.config.tuning import TuningOptions
 from halo_forge.core.errors import DataError, ModelError
 from halo_forge.core.types import Checkpoint, MediaPart, Message, TextPart, media_of
 from halo_forge.models.check import check_model
-from halo_forge.models.load import Policy, load_policy, load_renderer, read_config
+from halo_forge.models.load import Policy, load_policy
+from halo_forge.models.preview import load_renderer, read_config
 from halo_forge.models.renderers.base import Misfit
 from halo_forge.models.renderers.vision import VisionFormat
 from halo_forge.models.resolve import ModelRef
@@ -111,6 +112,13 @@ def test_the_row_learns_the_answer_alone(renderer: VisionFormat, tmp_path: Path)
     assert row.media == (part,)
     drawn = renderer.completion_row([asked(part)], row.ids[len(prompt) :])
     assert (drawn.ids, drawn.learn, drawn.media) == (row.ids, row.learn, row.media)
+
+
+def test_a_drawn_mark_without_an_image_is_not_learnt(renderer: VisionFormat, tmp_path: Path) -> None:
+    """Its place could not be told from those of the prompt's images."""
+    part = shown(tmp_path, picture("red"))
+    with pytest.raises(Misfit, match="mark of an image that is not there"):
+        renderer.completion_row([asked(part)], [5, mark(renderer), 7])
 
 
 def test_several_images_in_several_turns_stand_in_their_order(renderer: VisionFormat, tmp_path: Path) -> None:

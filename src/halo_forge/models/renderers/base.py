@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Misfit(DataError):
-    """A conversation that this model cannot learn from; the text is the reason, in words that fit behind a count."""
+    """A row that this model cannot learn from; the text is the reason, in words that fit behind a count."""
 
 
 class Fit(NamedTuple):
@@ -94,7 +94,11 @@ class MediaFormat(ABC):
         """Write what `AutoProcessor` and this project need to render for the model in `folder`."""
 
     def completion_row(self, messages: Sequence[Message], token_ids: Sequence[int], tools: Tools = ()) -> TrainingRow:
-        """A row that learns exactly the sampled tokens after a prompt."""
+        """A row that learns exactly the sampled tokens after a prompt.
+
+        Raises:
+            Misfit: the model cannot learn from them.
+        """
         prompt = self.prompt_ids(messages, tools)
         learn = (False,) * len(prompt) + (True,) * len(token_ids)
         return TrainingRow((*prompt, *token_ids), learn, media=media_of(messages))

@@ -100,6 +100,16 @@ class VisionFormat(MediaFormat):
         ids, learn = self._widened(row)
         return row._replace(ids=tuple(ids), learn=tuple(learn))
 
+    def completion_row(self, messages: Sequence[Message], token_ids: Sequence[int], tools: Tools = ()) -> TrainingRow:
+        """See `MediaFormat`.
+
+        Raises:
+            Misfit: the model drew the mark of an image, for which there is none.
+        """
+        if self._mark in token_ids:
+            raise Misfit("with the mark of an image that is not there")
+        return super().completion_row(messages, token_ids, tools)
+
     def decode(self, token_ids: Sequence[int]) -> str:
         """See `MediaFormat`."""
         return self._chat.decode(token_ids)
