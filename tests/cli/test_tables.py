@@ -4,7 +4,7 @@ import pytest
 from rich.console import Console
 
 from halo_forge.cli.console import results_console
-from halo_forge.cli.demo_tables import show_demo
+from halo_forge.cli.demo_tables import show_demo, show_every_demo
 from halo_forge.cli.figures import number, percent_interval
 from halo_forge.cli.tables import show_benchmark, show_plan, show_raft, show_sft
 from halo_forge.rollout.metrics import Estimate, Metrics
@@ -12,6 +12,7 @@ from halo_forge.runs.plan import Plan
 from halo_forge.runs.summary import (
     BenchmarkSummary,
     CycleSummary,
+    DemosSummary,
     DemoSummary,
     RaftSummary,
     SftSummary,
@@ -230,6 +231,19 @@ def test_demo_shows_raft_beside_its_controls() -> None:
     assert "after SFT +14.0 [+8.1, +20.0] -2.0 [-5.0, +1.0]" in text
     assert "after RAFT 11.0% –" in text
     assert "mean nothing" not in text
+
+
+def test_every_demo_is_a_row() -> None:
+    wer = {"greedy_WER": Estimate(value=0.1, ci95=(0.05, 0.15))}
+    gain = {"greedy_WER: raft - control": Estimate(value=-0.78, ci95=(-0.81, -0.74))}
+    heard = DEMO.model_copy(
+        update={"domain": "audio", "primary_metric": "WER", "higher_is_better": False, "raft": wer, "differences": gain}
+    )
+    summary = DemosSummary(run_id="r", seed=0, quick=False, demos={"code": DEMO, "audio": heard}, wall_s=400.0)
+    text = words(shown(show_every_demo, summary, width=140))
+    assert "code pass@1 6.0% 20.0% 10.0% 15.0% –" in text
+    assert "audio WER (less is better) – 10.0% – – -78.0 [-81.0, -74.0]" in text
+    assert "Took 6 min 40 s, seed 0." in text
 
 
 def test_a_quick_demo_says_that_it_means_nothing() -> None:

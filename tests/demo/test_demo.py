@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
+
+from halo_forge.cli.app import run as run_here
+from halo_forge.demo import every
+from halo_forge.demo.recipes import RECIPES
 
 ARMS = ("sft", "raft", "control", "unfiltered")
 
@@ -19,11 +25,18 @@ def run(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture(scope="module")
-def quick(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("demo")
-    done = run("demo", "--quick", "--output", "out", cwd=folder)
-    assert done.returncode == 0, done.stderr
-    return folder / "out"
+def every_demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`--domain all`, for which code stands alone here; the slow test below runs each."""
+    folder = tmp_path_factory.mktemp("demo") / "all"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(every, "RECIPES", {"code": RECIPES["code"]})
+        assert run_here(["demo", "--domain", "all", "--quick", "--output", str(folder)]) == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def quick(every_demo: Path) -> Path:
+    return every_demo / "code"
 
 
 def test_the_summary_has_every_arm_and_metric_with_an_interval(quick: Path) -> None:
@@ -66,9 +79,47 @@ def test_the_report_is_one_file_with_plots(quick: Path) -> None:
 
 
 def test_the_same_command_returns_the_finished_demo(quick: Path) -> None:
-    again = run("demo", "--quick", "--output", "out", "--json", cwd=quick.parent)
+    again = run("demo", "--quick", "--output", quick.name, "--json", cwd=quick.parent)
     assert again.returncode == 0
     assert json.loads(again.stdout) == json.loads((quick / "summary.json").read_text())
+
+
+def test_every_demo_has_one_table_and_one_page(
+    every_demo: Path, quick: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["demo", "--domain", "all", "--quick", "--output", str(every_demo)]
+    assert run_here(words) == 0
+    said = capsys.readouterr().out
+    assert "The deciding metric, decoded greedily" in said and "its figures mean nothing" in said
+    summary = json.loads((every_demo / "summary.json").read_text())
+    assert summary["demos"] == {"code": json.loads((quick / "summary.json").read_text())}
+    assert "RAFT is better than as much further SFT in" in (every_demo / "report.html").read_text()
+    assert run_here([*words, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == summary
+    assert run_here([*words, "--domain", "code"]) == 2, "the folder belongs to all of them"
+
+
+@pytest.mark.slow
+def test_every_demo_stopped_and_continued(tmp_path: Path) -> None:
+    if shutil.which("espeak-ng") is None:
+        pytest.skip("espeak-ng is not installed")
+    words = ("demo", "--domain", "all", "--quick", "--output", "out")
+    started = subprocess.Popen([sys.executable, "-m", "halo_forge", *words], cwd=tmp_path, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 900
+    while not (tmp_path / "out" / "reasoning" / "sft" / "exit.json").exists():
+        assert started.poll() is None and time.monotonic() < deadline
+        time.sleep(0.1)
+    started.terminate()
+    assert started.wait(120) == 130
+    first = (tmp_path / "out" / "code" / "events.jsonl").read_bytes()
+    done = run(*words, "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out" / "code" / "events.jsonl").read_bytes() == first
+    demos = json.loads(done.stdout)["demos"]
+    assert list(demos) == ["code", "reasoning", "audio", "vlm", "agentic"]
+    for domain, demo in demos.items():
+        assert json.loads((tmp_path / "out" / domain / "summary.json").read_text()) == demo
+    assert demos["audio"]["primary_metric"] == "WER" and demos["audio"]["higher_is_better"] is False
 
 
 @pytest.mark.slow

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from halo_forge.config.demo import DemoDomain
+from collections.abc import Mapping
+
 from halo_forge.demo.code import CODE
 from halo_forge.demo.image_questions import VLM
 from halo_forge.demo.recipe import Recipe
@@ -10,4 +11,4 @@ from halo_forge.demo.speech import AUDIO
 from halo_forge.demo.tool_calls import AGENTIC
 from halo_forge.demo.word_problems import REASONING
 
-RECIPES: dict[DemoDomain, Recipe] = {recipe.domain: recipe for recipe in (CODE, REASONING, AUDIO, VLM, AGENTIC)}
+RECIPES: Mapping[str, Recipe] = {recipe.domain: recipe for recipe in (CODE, REASONING, AUDIO, VLM, AGENTIC)}

@@ -9,11 +9,13 @@ from halo_forge.report.blocks import Body, Figure, Section, Table
 from halo_forge.report.plots import plot_arms
 from halo_forge.report.read import RunView
 from halo_forge.report.wording import points, visible, with_interval
-from halo_forge.runs.summary import DEMO_ARMS, DemoSummary, Figures
+from halo_forge.runs.summary import DEMO_ARMS, DemosSummary, DemoSummary, Figures
 
 
 def demo_body(run: RunView, plots: Path) -> Body:
     """Build what is particular to the demo, writing its plot on the way."""
+    if isinstance(run.summary, DemosSummary):
+        return _every_demo(run.summary)
     summary = run.summary if isinstance(run.summary, DemoSummary) else None
     if summary is None:
         return Body("The demo has not finished, so there is no result.", (), ())
@@ -41,10 +43,12 @@ def _headline(summary: DemoSummary) -> str:
 
 
 def _caveats(summary: DemoSummary) -> tuple[str, ...]:
-    caveats = [summary.labels["story"]]
-    if summary.quick:
-        caveats.append("This was a quick demo: everything ran, but its figures mean nothing.")
-    return tuple(caveats)
+    return (summary.labels["story"], *_quick_caveat(summary))
+
+
+def _quick_caveat(summary: DemoSummary | DemosSummary) -> tuple[str, ...]:
+    said = "This was a quick demo: everything ran, but its figures mean nothing."
+    return (said,) if summary.quick else ()
 
 
 def _measures(summary: DemoSummary) -> dict[str, str]:
@@ -116,3 +120,27 @@ def _commands(summary: DemoSummary) -> Section:
     return Section(
         "The commands that ran", ("Each of them has a run folder and a report of its own.",), tables=(table,)
     )
+
+
+def _every_demo(summary: DemosSummary) -> Body:
+    better = [domain for domain, demo in summary.demos.items() if _is_better(demo)]
+    headline = (
+        f"Decoded greedily, RAFT is better than as much further SFT in {len(better)} of {len(summary.demos)} domains, "
+        "by an interval that leaves out zero."
+    )
+    rows = tuple((domain, *_row(demo)) for domain, demo in summary.demos.items())
+    table = Table("The deciding metric, decoded greedily", ("Demo", "Metric", *DEMO_ARMS.values(), "Gain"), rows)
+    text = ("The gain is that of RAFT over further SFT. Each demo has a page of its own in the folder of its name.",)
+    return Body(headline, _quick_caveat(summary), (Section("Every domain", text, tables=(table,)),))
+
+
+def _is_better(demo: DemoSummary) -> bool:
+    interval = demo.differences[f"greedy_{demo.primary_metric}: raft - control"].ci95
+    return interval is not None and (interval[0] > 0 if demo.higher_is_better else interval[1] < 0)
+
+
+def _row(demo: DemoSummary) -> tuple[str, ...]:
+    metric = f"greedy_{demo.primary_metric}"
+    said = demo.primary_metric if demo.higher_is_better else f"{demo.primary_metric}, less is better"
+    figures = (with_interval(demo.arm(arm).get(metric)) for arm in DEMO_ARMS)
+    return visible(said), *figures, points(demo.differences[f"{metric}: raft - control"])

@@ -21,9 +21,9 @@ from halo_forge.rollout.sketch import Sketch
 from halo_forge.runs.comparison import FullSummary
 from halo_forge.runs.launch import LaunchContext
 from halo_forge.runs.run_dir import SUMMARY_FILE, Exit, read_launch
-from halo_forge.runs.summary import BenchmarkSummary, DemoSummary, RaftSummary, SftSummary
+from halo_forge.runs.summary import BenchmarkSummary, DemosSummary, DemoSummary, RaftSummary, SftSummary
 
-Summary = SftSummary | RaftSummary | BenchmarkSummary | FullSummary | DemoSummary
+Summary = SftSummary | RaftSummary | BenchmarkSummary | FullSummary | DemoSummary | DemosSummary
 SUMMARIES: dict[str, type[Summary]] = {
     "sft": SftSummary,
     "raft": RaftSummary,
@@ -88,8 +88,8 @@ class RunView:
     @property
     def model(self) -> str:
         """The model the run started from."""
-        if isinstance(self.summary, DemoSummary) or self.context.kind == "demo":
-            return "a tiny code model from random weights"
+        if isinstance(self.summary, DemoSummary | DemosSummary) or self.context.kind == "demo":
+            return "tiny models" if self.param("domain") == "all" else "a tiny model from random weights"
         if self.summary is not None:
             return self.summary.model
         return self.param("checkpoint") or self.param("model") or "unknown"
@@ -111,7 +111,7 @@ def read_run(folder: Path) -> RunView:
     if context is None:
         raise DataError(f"{folder} holds no run (there is no launch_context.json); name a run folder")
     history = read_history(read_lines(folder / "events.jsonl", Event))
-    schema = SUMMARIES.get(context.kind)
+    schema = _summary_schema(context)
     summary = _read_record(folder / SUMMARY_FILE, schema) if schema else None
     if isinstance(summary, RaftSummary) and history.reached > max((c.cycle for c in summary.cycles), default=0):
         summary = None
@@ -123,6 +123,12 @@ def read_run(folder: Path) -> RunView:
         summary=summary,
         exit=_read_record(folder / "exit.json", Exit),
     )
+
+
+def _summary_schema(context: LaunchContext) -> type[Summary] | None:
+    if context.kind == "demo" and context.params.get("domain") == "all":
+        return DemosSummary
+    return SUMMARIES.get(context.kind)
 
 
 def read_settings(path: Path) -> tuple[Setting, ...]:

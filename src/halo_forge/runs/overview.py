@@ -173,7 +173,7 @@ def _headline(folder: Path, kind: str, progress: Progress | None) -> Headline | 
     except FileNotFoundError:
         found = None
     except ValidationError:
-        return None  # of another version of halo-forge
+        return None  # of another version of halo-forge, or of several demos, which have no one figure
     if found is None and progress is not None and progress.holdout_pass_at_1 is not None:
         return Headline(name="held-out pass@1", value=progress.holdout_pass_at_1)
     return found

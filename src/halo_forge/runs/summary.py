@@ -177,3 +177,18 @@ class DemoSummary(Record):
     def arm(self, name: str) -> Figures:
         """Figures of one arm by its name."""
         return {"sft": self.sft, "raft": self.raft, "control": self.control, "unfiltered": self.unfiltered}[name]
+
+
+class DemosSummary(Record):
+    """Result of `demo --domain all`.
+
+    Args:
+        demos: domain -> what its demo found; the demo itself lies in the folder of that name.
+    """
+
+    kind: Literal["demos"] = "demos"
+    run_id: str
+    seed: int
+    quick: bool
+    demos: dict[str, DemoSummary]
+    wall_s: float

@@ -33,7 +33,7 @@ def figures_of(folder: Path) -> dict[str, Estimate]:
         if context.kind == "demo":
             return _of_demo(DemoSummary.model_validate_json(content))
     except ValidationError:
-        pass  # of another version of halo-forge
+        pass  # of another version of halo-forge, or of several demos
     return {}
 
 
