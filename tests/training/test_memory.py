@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from halo_forge.config.shared import LoadingOptions
+from halo_forge.config.shared import LoadingOptions, ProcessOptions
 from halo_forge.config.tuning import TuningOptions
 from halo_forge.core.errors import EnvironmentFault
 from halo_forge.models.resolve import ModelRef
@@ -87,10 +87,25 @@ def test_what_can_never_fit_is_refused(qwen: ModelRef, monkeypatch: pytest.Monke
         check_memory(qwen, LoadingOptions(device="cpu"), TuningOptions(tuning="full"))
 
 
+def test_of_a_model_in_parts_each_process_holds_less(qwen: ModelRef, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "pick_device", lambda name: torch.device("cuda", 0))
+    monkeypatch.setattr(memory, "_memory", lambda device: (40 * GIB, 40 * GIB))
+    loading, tuning = LoadingOptions(device="cuda", dtype="bfloat16"), TuningOptions(tuning="full")
+    with pytest.raises(EnvironmentFault, match="before the first row"):
+        check_memory(qwen, loading, tuning)
+    eight = ProcessOptions(launcher="accelerate", num_processes=8, sharding="fsdp")
+    fit = check_memory(qwen, loading, tuning, processes=eight)
+    assert fit is not None
+    shape = read_shape(qwen)
+    assert shape is not None
+    whole = estimate(shape, tuning, torch.float32, torch.bfloat16)
+    assert (fit.demand.optimiser, fit.demand.weights) == (whole.optimiser // 8, whole.weights)
+
+
 MEASURED = """
 import json, resource, sys, torch
 from pathlib import Path
-from halo_forge.config.shared import LoadingOptions
+from halo_forge.config.shared import LoadingOptions, ProcessOptions
 from halo_forge.config.tuning import TuningOptions
 from halo_forge.core.protocols import TrainingRow
 from halo_forge.models import load
@@ -124,10 +139,10 @@ model.zero_grad(set_to_none=True)
 now = int(open("/proc/self/statm").read().split()[1]) * resource.getpagesize()
 for file in [Path("/proc/self/clear_refs")]:
     file.write_text("5")  # the peak starts again from here
-optimiser = torch.optim.AdamW(stepper.weights.values(), lr=1e-4, fused=True)
+stepper.begin(1e-4, 0.0)
 for _ in range(2):
     stepper.gradients(rows, tuning.batch_size, 0)
-    stepper.move(optimiser, 1e-4, 1.0)
+    stepper.move(1e-4, 1.0)
 line = next(l for l in open("/proc/self/status") if l.startswith("VmHWM"))
 print(json.dumps({"peak": int(line.split()[1]) * 1024 - now + weights}))
 """

@@ -1,23 +1,35 @@
-"""Two processes that accelerate started, beside one: real processes, gloo, the same losses."""
+"""Two processes that accelerate started, beside one: the same losses."""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
-import psutil
 import pytest
+from launched import (
+    COMMAND,
+    LAUNCH,
+    PARTS,
+    PLAIN,
+    TOGETHER,
+    TOLD,
+    finish,
+    flags,
+    kill_all,
+    losses,
+    processes_of,
+    said,
+    start,
+    wait_until,
+)
 from safetensors.torch import load_file
 
-from halo_forge.core.events import EventType, read_events
+from halo_forge.cli.app import run
+from halo_forge.core.errors import ConfigError
+from halo_forge.core.events import read_events
+from halo_forge.runs.state import RunState, read_status
+from halo_forge.training.team import open_team
 
-TOLD = Path(__file__).with_name("told_steps.py")
-LAUNCH = ("-m", "accelerate.commands.launch", "--multi_gpu", "--num_machines", "1", "--num_processes", "2")
-PLAIN = ("--mixed_precision", "no", "--dynamo_backend", "no")
 STEPS = 20
 
 
@@ -30,37 +42,28 @@ def data(write_jsonl: Callable[..., Path]) -> Path:
 def sft(model: Path, data: Path, output: Path, tuning: str) -> list[str]:
     settings = {"model": model, "data": data, "output": output, "tuning": tuning, "max_steps": STEPS, "batch_size": 6}
     more = {"learning_rate": "1e-3", "save_steps": 4, "device": "cpu", "dtype": "float32", "threads": 1}
-    flags = [word for name, value in (settings | more).items() for word in (f"--{name.replace('_', '-')}", str(value))]
-    return ["sft", "train", *flags]
+    return ["sft", "train", *flags(**settings, **more)]
 
 
-def start(words: Sequence[str], output: Path) -> subprocess.Popen[bytes]:
-    environment = {**os.environ, "MASTER_PORT": str(20_000 + os.getpid() % 20_000)}
-    with output.with_suffix(".log").open("ab") as log:
-        return subprocess.Popen(
-            [sys.executable, *words], stdout=log, stderr=log, env=environment, start_new_session=True
-        )
-
-
-def finish(words: Sequence[str], output: Path) -> None:
-    process = start(words, output)
-    assert process.wait(180) == 0, output.with_suffix(".log").read_text()[-3000:]
-
-
-def losses(output: Path) -> dict[int, float]:
-    events = read_events(output / "events.jsonl")
-    return {event.step or 0: float(str(event.m["loss"])) for event in events if event.type is EventType.STEP}
-
-
-@pytest.mark.parametrize("tuning", ["lora", pytest.param("full", marks=pytest.mark.slow)])
-def test_two_processes_learn_what_one_does(nano_model: Path, data: Path, tmp_path: Path, tuning: str) -> None:
+@pytest.mark.parametrize(
+    ("launch", "tuning"),
+    [
+        (TOGETHER, "lora"),
+        pytest.param(TOGETHER, "full", marks=pytest.mark.slow),
+        (PARTS, "lora"),
+        pytest.param(PARTS, "full", marks=pytest.mark.slow),
+    ],
+)
+def test_two_processes_learn_what_one_does(
+    nano_model: Path, data: Path, tmp_path: Path, launch: tuple[str, ...], tuning: str
+) -> None:
     one, two = tmp_path / "one", tmp_path / "two"
     finish([str(TOLD), *sft(nano_model, data, one, tuning)], one)
-    finish([*LAUNCH, *PLAIN, str(TOLD), *sft(nano_model, data, two, tuning)], two)
+    finish([*launch, str(TOLD), *sft(nano_model, data, two, tuning)], two)
     alone, together = losses(one), losses(two)
-    assert sorted(alone) == sorted(together) == list(range(1, STEPS + 1))
+    assert sorted(alone) == sorted(together) == [(0, step) for step in range(1, STEPS + 1)]
     assert max(abs(alone[step] - together[step]) for step in alone) < 1e-4
-    assert alone[STEPS] < alone[1]
+    assert alone[0, STEPS] < alone[0, 1]
     name = "adapter_model.safetensors" if tuning == "lora" else "model.safetensors"
     ours, theirs = load_file(one / "final_model" / name), load_file(two / "final_model" / name)
     assert {key: value.shape for key, value in ours.items()} == {key: value.shape for key, value in theirs.items()}
@@ -71,21 +74,35 @@ def test_two_processes_learn_what_one_does(nano_model: Path, data: Path, tmp_pat
 
 
 @pytest.mark.slow
-def test_two_processes_that_are_killed_go_on_to_the_same_end(nano_model: Path, data: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("launch", [TOGETHER, PARTS])
+def test_two_processes_that_are_killed_go_on_to_the_same_end(
+    nano_model: Path, data: Path, tmp_path: Path, launch: tuple[str, ...]
+) -> None:
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    finish([*LAUNCH, *PLAIN, str(TOLD), *sft(nano_model, data, whole, "lora")], whole)
-    words = [*LAUNCH, *PLAIN, str(TOLD), *sft(nano_model, data, killed, "lora")]
+    finish([*launch, str(TOLD), *sft(nano_model, data, whole, "lora")], whole)
+    words = [*launch, str(TOLD), *sft(nano_model, data, killed, "lora")]
     process = start(words, killed)
-    until = time.monotonic() + 120
-    while time.monotonic() < until and not any(step >= 9 for step in losses(killed)):
-        time.sleep(0.005)
-    for each in [*psutil.Process(process.pid).children(recursive=True), psutil.Process(process.pid)]:
-        each.kill()
-    process.wait()
+    wait_until(lambda: any(step >= 9 for _, step in losses(killed)))
+    kill_all(process)
     assert not (killed / "final_model").exists()
     finish(words, killed)
     name = "final_model/adapter_model.safetensors"
     assert (killed / name).read_bytes() == (whole / name).read_bytes()
+
+
+@pytest.mark.slow
+def test_what_was_begun_in_parts_goes_on_whole(nano_model: Path, data: Path, tmp_path: Path) -> None:
+    alone, moved = tmp_path / "alone", tmp_path / "moved"
+    finish([str(TOLD), *sft(nano_model, data, alone, "full")], alone)
+    process = start([*PARTS, str(TOLD), *sft(nano_model, data, moved, "full")], moved)
+    wait_until(lambda: any(step >= 9 for _, step in losses(moved)))
+    kill_all(process)
+    finish([str(TOLD), *sft(nano_model, data, moved, "full")], moved)
+    expected, got = losses(alone), losses(moved)
+    assert expected.keys() == got.keys()
+    assert max(abs(expected[step] - got[step]) for step in expected) < 1e-4
+    ours, theirs = (load_file(folder / "final_model" / "model.safetensors") for folder in (alone, moved))
+    assert all((ours[key] - theirs[key]).abs().max() < 1e-3 for key in theirs)
 
 
 def test_the_command_starts_its_processes_itself(nano_model: Path, data: Path, tmp_path: Path) -> None:
@@ -94,3 +111,55 @@ def test_the_command_starts_its_processes_itself(nano_model: Path, data: Path, t
     finish(["-m", "halo_forge", *sft(nano_model, data, output, "lora"), *asked], output)
     assert (output / "final_model" / "adapter_model.safetensors").exists()
     assert "2 processes" in (output / "events.jsonl").read_text()
+
+
+@pytest.mark.slow
+def test_a_launcher_that_starts_one_of_two_is_told_what_to_say(nano_model: Path, data: Path, tmp_path: Path) -> None:
+    """That is what accelerate does without --multi_gpu where there are not several GPUs."""
+    output = tmp_path / "run"
+    words = [*LAUNCH, *PLAIN, str(COMMAND), *sft(nano_model, data, output, "lora")]
+    assert start(words, output).wait(120) == 1
+    assert "give it --multi_gpu" in said(output)
+    assert not output.exists()
+    asked = [*TOGETHER, str(COMMAND), *sft(nano_model, data, output, "lora")]
+    finish(asked, output)
+    assert "2 processes" in (output / "events.jsonl").read_text()
+
+
+@pytest.mark.parametrize(
+    ("asked", "answer"),
+    [
+        ({"ACCELERATE_USE_DEEPSPEED": "true"}, "DeepSpeed, which brings an optimiser and a loop of its own"),
+        ({"ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "1"}, "give --fsdp_version 2"),
+        (
+            {"ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "2", "FSDP_ACTIVATION_CHECKPOINTING": "true"},
+            "give --gradient-checkpointing here",
+        ),
+    ],
+)
+def test_what_is_not_done_is_refused_by_name(
+    monkeypatch: pytest.MonkeyPatch, asked: dict[str, str], answer: str
+) -> None:
+    for name, value in {"WORLD_SIZE": "2", "RANK": "0", **asked}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigError, match=answer):
+        open_team()
+
+
+def test_parts_need_several_processes(
+    nano_model: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run([*sft(nano_model, data, tmp_path / "run", "lora"), "--sharding", "fsdp"]) == 2
+    assert "--sharding fsdp needs several processes" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+def test_what_parts_do_not_go_with_is_refused(nano_model: Path, data: Path, tmp_path: Path) -> None:
+    output = tmp_path / "run"
+    words = [*PARTS, str(COMMAND), *sft(nano_model, data, output, "lora"), "--packing"]
+    process = start(words, output)
+    assert process.wait(120) == 1
+    assert "--packing does not go with FSDP here" in said(output)
+    assert read_status(output).state is RunState.FAILED
+    wait_until(lambda: not processes_of(output), 10)

@@ -18,7 +18,7 @@ from halo_forge.cli.errors import debug_option, session
 from halo_forge.cli.flags import SettingsCommand, given_settings, settings
 from halo_forge.cli.libraries import quiet_libraries
 from halo_forge.cli.tables import show_plan
-from halo_forge.cli.together import start_processes, training_team
+from halo_forge.cli.together import is_first, start_processes, training_team
 from halo_forge.cli.view import ConsoleLog, open_view
 from halo_forge.config.load import Loaded, load
 from halo_forge.config.options import CommandConfig
@@ -103,7 +103,8 @@ def _execute(ctx: click.Context, job: Job[C, S]) -> None:
     if job.plan is not None and ctx.params["dry_run"]:
         _trackers(loaded.config)
         with quiet_libraries(debug=session().debug):
-            _show_plan(loaded, job.plan(loaded), as_json)
+            if is_first():
+                _show_plan(loaded, job.plan(loaded), as_json)
         return
     start_processes(loaded.config, sys.argv[1:])
     execute(job, loaded, as_json=as_json)

@@ -18,16 +18,28 @@ if TYPE_CHECKING:
     from halo_forge.models.load import Policy
 
 
+_NO_PARTS = (
+    "--sharding fsdp needs several processes to hold the parts: give --launcher accelerate on the command line, or "
+    "accelerate launch --use_fsdp --fsdp_version 2"
+)
+
+
 def is_one_of_several() -> bool:
     """Whether a launcher started this process beside others."""
     return "RANK" in os.environ and os.environ.get("WORLD_SIZE", "1") != "1"
+
+
+def is_first() -> bool:
+    """Whether this process is alone, or the first of several."""
+    return not is_one_of_several() or os.environ["RANK"] == "0"
 
 
 def start_processes(config: CommandConfig, arguments: list[str]) -> None:
     """Become the launcher of several processes of this command, if that was asked for and they are not there yet."""
     if not isinstance(config, SftTrainConfig | RaftTrainConfig) or config.launcher == "none" or is_one_of_several():
         return
-    launch = ["-m", "accelerate.commands.launch", "--multi_gpu", "--num_machines", "1"]
+    launch = ["-m", "accelerate.commands.launch", "--num_machines", "1", "--main_process_port", "0"]
+    launch += ["--use_fsdp", "--fsdp_version", "2"] if config.sharding == "fsdp" else ["--multi_gpu"]
     launch += ["--num_processes", str(config.num_processes), "--mixed_precision", "no", "--dynamo_backend", "no"]
     sys.stdout.flush()
     os.execv(sys.executable, [sys.executable, *launch, "-m", "halo_forge", *arguments])
@@ -40,24 +52,34 @@ def training_team(config: CommandConfig) -> Iterator[bool]:
     One that does not has helped until the command's end when this yields.
 
     Raises:
-        ConfigError: several processes were asked for and cannot be started from here.
+        ConfigError: several processes were asked for, and there is one.
         EnvironmentFault: the others cannot be reached.
     """
     if not isinstance(config, SftTrainConfig | RaftTrainConfig):
         yield True
         return
     if not is_one_of_several():
+        if "ACCELERATE_MIXED_PRECISION" in os.environ and "MASTER_PORT" in os.environ and "RANK" not in os.environ:
+            raise ConfigError(
+                "accelerate launch was asked for several processes and started one, as it does where it finds no more "
+                "than one GPU: give it --multi_gpu, which holds on a processor too, or --num_processes 1"
+            )
         if config.launcher != "none":
             raise ConfigError(
                 "--launcher accelerate starts its processes from the command line alone: give the same command there, "
                 "or --launcher none to go on with one process"
             )
+        if config.sharding != "none":
+            raise ConfigError(_NO_PARTS)
         yield True
         return
-    from halo_forge.training.team import help_out, open_team
+    from halo_forge.training.helper import help_out
+    from halo_forge.training.team import open_team
 
     team = open_team()
     assert team is not None
+    if config.sharding != "none" and not team.in_parts:
+        raise ConfigError(_NO_PARTS)
     if not team.leads:
         for asked in (signal.SIGINT, signal.SIGTERM):  # the leader stops at a safe point, and lets go
             signal.signal(asked, signal.SIG_IGN)
@@ -79,10 +101,14 @@ def _load(config: SftTrainConfig | RaftTrainConfig) -> Policy:
     from halo_forge.models.hardware import pick_device
     from halo_forge.models.load import load_policy
     from halo_forge.models.resolve import resolve_model
+    from halo_forge.training.step import compute_layers_twice
 
     stated = config.stated_base if isinstance(config, RaftTrainConfig) else None
     ref = resolve_model(config.start if isinstance(config, RaftTrainConfig) else str(config.model), stated)
     loading = config
-    if config.device == "auto" and pick_device("auto").type == "cuda":
+    if config.device in ("auto", "cuda") and pick_device(config.device).type == "cuda":
         loading = config.model_copy(update={"device": f"cuda:{os.environ.get('LOCAL_RANK', '0')}"})
-    return load_policy(ref, loading, config, seed=derive(config.seed, "adapter"))
+    policy = load_policy(ref, loading, config, seed=derive(config.seed, "adapter"))
+    if config.gradient_checkpointing:
+        compute_layers_twice(policy)
+    return policy

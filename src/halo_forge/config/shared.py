@@ -189,6 +189,12 @@ class ProcessOptions(CommandConfig):
     num_processes: int = option(
         2, "Processes that --launcher accelerate starts on this machine.", section=TRAINING, ge=2, resumable=True
     )
+    sharding: Literal["none", "fsdp"] = option(
+        "none",
+        "What of the model each process holds: none is the whole of it, fsdp a part (weights, gradients, optimiser).",
+        section=TRAINING,
+        resumable=True,
+    )
 
 
 class RunOptions(CommandConfig):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -15,19 +15,30 @@ LOGGER = logging.getLogger(__name__)
 
 
 class StopRequest:
-    """A flag that loops look at between two units of work."""
+    """A flag that loops look at between two units of work.
+
+    `confirm` is called before a stop is obeyed; it raises where the stop is a mere result of something that
+    went wrong.
+    """
 
     def __init__(self) -> None:
         self.requested = False
+        self.confirm: Callable[[], None] = _nothing_is_wrong
 
     def check(self) -> None:
         """Return, or end the run here.
 
         Raises:
             Interrupted: a stop was asked for.
+            HaloError: what `confirm` found.
         """
         if self.requested:
+            self.confirm()
             raise Interrupted("stopped at a safe point; the same command continues from here")
+
+
+def _nothing_is_wrong() -> None:
+    pass
 
 
 @contextmanager

@@ -53,6 +53,11 @@ class Policy:
         """The renderer, if the model hears or sees."""
         return self.chat if isinstance(self.chat, MediaFormat) else None
 
+    @property
+    def trained_weights(self) -> dict[str, torch.nn.Parameter]:
+        """The weights that training moves, by their names."""
+        return {name: weight for name, weight in self.model.named_parameters() if weight.requires_grad}
+
     def media_tensors(self, media: Sequence[Sequence[MediaPart]], ids: torch.Tensor) -> dict[str, torch.Tensor]:
         """What the renderer makes of media, on the CPU, numbers in the type of the weights; see `MediaFormat`."""
         assert self.media is not None

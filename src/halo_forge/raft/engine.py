@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 from halo_forge.config.raft import RaftTrainConfig
-from halo_forge.core.errors import DataError
+from halo_forge.core.errors import ConfigError, DataError
 from halo_forge.core.events import EventLog
 from halo_forge.core.protocols import Generator, TrainingReport, TrainingRow
 from halo_forge.core.stop import StopRequest
@@ -85,14 +85,17 @@ class LocalEngine:
         replay: Sequence[TrainingRow] = (),
     ) -> None:
         from halo_forge.generation.choice import local_generator
+        from halo_forge.training.parts import TogetherGenerator
+        from halo_forge.training.team import watch_over
 
+        watch_over(stop)
         self._policy = policy
         self._config = config
         self._events = events
         self._stop = stop
         self._reference = reference
         self._replay = replay
-        self.generator: Generator = local_generator(policy)
+        self.generator: Generator = TogetherGenerator(policy, local_generator(policy))
         self.base = policy.base
         self.kind: Literal["adapter", "full"] = "adapter" if policy.is_adapter else "full"
 
@@ -151,8 +154,9 @@ class LocalEngine:
     def save(self, folder: Path, checkpoint: Checkpoint) -> None:
         """See the protocol."""
         from halo_forge.models.save import save_checkpoint
+        from halo_forge.training.parts import gather
 
-        save_checkpoint(self._policy, folder, checkpoint)
+        save_checkpoint(self._policy, folder, checkpoint, gather(self._policy))
 
 
 class Start(NamedTuple):
@@ -168,9 +172,8 @@ def check_run_memory(start: ModelRef, config: RaftTrainConfig) -> Fit | None:
     from halo_forge.training.memory import Generation, check_memory
 
     rows = 0 if config.generator == "server" else config.generation_batch
-    return check_memory(
-        start, config, config, Generation(rows, config.kl_coefficient > 0 or config.start_from == "base")
-    )
+    drawing = Generation(rows, config.kl_coefficient > 0 or config.start_from == "base")
+    return check_memory(start, config, config, drawing, config)
 
 
 def open_engine(ref: ModelRef, config: RaftTrainConfig, run: Run) -> Engine:
@@ -192,7 +195,11 @@ def load_start(ref: ModelRef, config: RaftTrainConfig, events: EventLog) -> Star
     from halo_forge.core.seeds import derive
     from halo_forge.models.load import load_policy
     from halo_forge.training.reference import Reference
+    from halo_forge.training.team import current_team
 
+    team = current_team()
+    if team is not None and team.in_parts:
+        raise ConfigError("raft train does not go with FSDP: leave it out, so that each process holds the whole model")
     fit = check_run_memory(ref, config)
     if fit is not None and fit.advice:
         events.notice(f"the run may not fit into memory: {fit.text}; {fit.advice}")

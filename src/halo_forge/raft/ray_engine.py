@@ -52,7 +52,9 @@ class RayEngine(LocalEngine):
         """Compare what the replicas draw with what the local model does."""
         from halo_forge.generation.agreement import measure_gap
         from halo_forge.generation.fingerprint import fingerprint
+        from halo_forge.training.parts import put_together
 
+        put_together(self._policy)
         for notice in self._replicas.take_notices():
             self._run.events.notice(notice)
         theirs, ours = self._replicas.agreed, fingerprint(self._policy)

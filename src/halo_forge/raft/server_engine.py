@@ -41,6 +41,7 @@ class ServerEngine(LocalEngine):
         """
         from halo_forge.generation.adapters import name_adapter
         from halo_forge.generation.agreement import confirm
+        from halo_forge.training.parts import put_together
 
         config, run_id = self._config, self._run.context.run_id
         for problem in self._servers.serve(name_adapter(folder, run_id, label), run_id):
@@ -49,6 +50,7 @@ class ServerEngine(LocalEngine):
             Sampling(temperature=temperature, top_p=top_p, top_k=top_k, max_new_tokens=config.max_new_tokens)
             for temperature, top_p, top_k in config.samplings()
         ]
+        put_together(self._policy)
         self._events.notice(confirm(self._servers, self._policy, samplings, config.max_logprob_gap))
         if (config.uses_ratios or config.kl_coefficient) and not self._servers.keeps_logprobs:
             raise EnvironmentFault(

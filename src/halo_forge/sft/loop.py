@@ -51,7 +51,7 @@ def train_sft(loaded: Loaded[SftTrainConfig], listeners: tuple[Listener, ...] = 
     if context is not None and is_complete(config.output):
         return SftSummary.model_validate_json((config.output / SUMMARY_FILE).read_bytes())
     check_model(start, config)
-    fit = check_memory(start, config, config)
+    fit = check_memory(start, config, config, processes=config)
     with open_run("sft", loaded, config.output, source.inputs, listeners=listeners) as run:
         if fit is not None and fit.advice:
             run.events.notice(f"training may not fit into memory: {fit.text}; {fit.advice}")
@@ -79,7 +79,7 @@ def plan_sft(loaded: Loaded[SftTrainConfig]) -> Plan:
                 "training",
                 f"{config.tuning}, {steps} steps of {config.batch_size} rows, rate {config.peak_learning_rate:g}",
             ),
-            ("memory", describe_fit(check_memory(start, config, config))),
+            ("memory", describe_fit(check_memory(start, config, config, processes=config))),
             ("output", f"{config.output} ({'continues ' + context.run_id if context else 'new'})"),
         )
     )
@@ -141,6 +141,7 @@ def _trained_before(run: Run) -> TrainingFigures | None:
 
 def _learn(run: Run, config: SftTrainConfig, policy: Policy, rows: list[TrainingRow]) -> TrainingFigures:
     from halo_forge.models.save import save_checkpoint
+    from halo_forge.training.parts import gather
     from halo_forge.training.settings import TrainSettings
     from halo_forge.training.trainer import PolicyTrainer
 
@@ -171,7 +172,7 @@ def _learn(run: Run, config: SftTrainConfig, policy: Policy, rows: list[Training
         step=report.steps,
         metrics=figures.model_dump(),
     )
-    save_checkpoint(policy, run.final_model, checkpoint)
+    save_checkpoint(policy, run.final_model, checkpoint, gather(policy))
     shutil.rmtree(run.training_state, ignore_errors=True)
     run.events.emit(EventType.CHECKPOINT, path=str(run.final_model))
     return figures

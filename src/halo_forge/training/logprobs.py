@@ -22,16 +22,19 @@ class TokenScorer:
     pass. That takes a model whose logits are its output layer on its last hidden states and nothing more, which is
     tried out on a few tokens; of any other (soft-capped or scaled logits) the whole model is asked.
     An adapter's layers sit in the model itself, so its wrapper is passed by.
+
+    Args:
+        as_one: always ask the whole model, of which no part may be called by itself.
     """
 
-    def __init__(self, policy: Policy) -> None:
+    def __init__(self, policy: Policy, *, as_one: bool = False) -> None:
         self._model: Any = policy.inner
         self._ids = "decoder_input_ids" if self._model.config.is_encoder_decoder else "input_ids"
         self._body: Any = getattr(self._model, self._model.base_model_prefix, None)
         self._head: Any = self._model.get_output_embeddings()
         self._slices = "logits_to_keep" in inspect.signature(self._model.forward).parameters
         decodes = not self._model.config.is_encoder_decoder
-        self._plain = decodes and self._body is not None and self._head is not None and self._is_plain()
+        self._plain = not as_one and decodes and self._body is not None and self._head is not None and self._is_plain()
 
     def __call__(self, layout: Layout, temperatures: torch.Tensor | None = None) -> torch.Tensor:
         """Score the learnt tokens of a layout.

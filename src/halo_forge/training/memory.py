@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from halo_forge.config.shared import LoadingOptions
+from halo_forge.config.shared import LoadingOptions, ProcessOptions
 from halo_forge.config.tuning import TuningOptions
 from halo_forge.core.errors import EnvironmentFault, ModelError
 from halo_forge.models.families import auto_class
@@ -17,6 +17,7 @@ from halo_forge.models.hardware import pick_device, pick_dtype
 from halo_forge.models.preview import read_config
 from halo_forge.models.resolve import ModelRef
 from halo_forge.training.logprobs import LOGITS_AT_ONCE
+from halo_forge.training.team import current_team
 
 GIB = 2**30
 FOUR_BIT_BYTES = 0.52  # a parameter in nf4 with its scales quantised again (Dettmers et al. 2023, arXiv 2305.14314)
@@ -165,9 +166,16 @@ def estimate(
 
 
 def check_memory(
-    ref: ModelRef, loading: LoadingOptions, tuning: TuningOptions, drawing: Generation | None = None
+    ref: ModelRef,
+    loading: LoadingOptions,
+    tuning: TuningOptions,
+    drawing: Generation | None = None,
+    processes: ProcessOptions | None = None,
 ) -> Fit | None:
     """Compare the estimate with the memory there is, before any weight is read.
+
+    Args:
+        processes: of a model in parts each holds gradients and optimiser in part; its weights it reads whole.
 
     Returns:
         None where the architecture is not known well enough.
@@ -180,10 +188,12 @@ def check_memory(
         return None
     device = pick_device(loading.device)
     available, total = _memory(device)
+    parts = 1 if processes is None or device.type == "cpu" else _parts(processes)  # processors share their memory
 
     def demand(**changes: Any) -> Demand:
         changed = tuning.model_copy(update=changes)
-        return estimate(shape, changed, *pick_dtype(loading.dtype, device, changed), drawing)
+        whole = estimate(shape, changed, *pick_dtype(loading.dtype, device, changed), drawing)
+        return whole._replace(gradients=whole.gradients // parts, optimiser=whole.optimiser // parts)
 
     wanted = demand()
     advice = "" if wanted.total <= available else _advise(demand, tuning, available, device)
@@ -194,6 +204,14 @@ def check_memory(
             f"{device} has {_size(total)}: {advice}"
         )
     return fit
+
+
+def _parts(processes: ProcessOptions) -> int:
+    """Processes that the model is, or will be, cut between; 1 where each holds the whole."""
+    team = current_team()
+    if team is not None:
+        return team.size if team.in_parts else 1
+    return processes.num_processes if (processes.launcher, processes.sharding) == ("accelerate", "fsdp") else 1
 
 
 def describe_fit(fit: Fit | None) -> str:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import torch
 
 from halo_forge.models.load import Policy
+from halo_forge.training.parts import put
 
 
 class Reference:
@@ -17,7 +18,7 @@ class Reference:
     """
 
     def __init__(self, start: Policy) -> None:
-        self._values = {n: p.detach().clone() for n, p in start.model.named_parameters() if p.requires_grad}
+        self._values = {name: weight.detach().clone() for name, weight in start.trained_weights.items()}
 
     @property
     def size(self) -> int:
@@ -26,10 +27,7 @@ class Reference:
 
     def restore(self, policy: Policy) -> None:
         """Make the policy the start model for good."""
-        with torch.no_grad():
-            for name, parameter in policy.model.named_parameters():
-                if name in self._values:
-                    parameter.copy_(self._values[name])
+        put(policy, self._values)
 
     @contextmanager
     def in_place(self, policy: Policy) -> Iterator[None]:

@@ -9,14 +9,17 @@ from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
 from halo_forge.core.protocols import TrainingRow
 
+if TYPE_CHECKING:
+    from halo_forge.training.step import Stepper
+
 SAMPLED_WEIGHTS = 512
-Weights = Mapping[str, torch.nn.Parameter]
+Weights = Mapping[str, torch.Tensor]
 
 
 @dataclass
@@ -29,6 +32,13 @@ class Progress:
     loss_sum: float = 0.0
     last_loss: float = 0.0
     wall_s: float = 0.0
+
+
+class Held(NamedTuple):
+    """What a training has come to, whole: trained weights by their names, and the optimiser's own state."""
+
+    weights: Weights
+    optimiser: dict[str, Any]
 
 
 class StateFile:
@@ -62,42 +72,31 @@ class StateFile:
             return None
         return saved
 
-    def sample_before(self, weights: Weights) -> torch.Tensor:
-        """A sample of the weights as they were when the training began."""
-        if self._saved is None:
-            return sample_weights(weights)
-        before: torch.Tensor = self._saved["before"]
-        return before
+    @property
+    def before(self) -> torch.Tensor | None:
+        """A sample of the weights as they were when the training began, if there is a state."""
+        return None if self._saved is None else self._saved["before"]
 
-    def load(self, weights: Weights, optimiser: torch.optim.Optimizer, scaler: torch.amp.GradScaler) -> Progress:
+    def load(self, stepper: Stepper) -> Progress:
         """Put the saved state in place, if there is one."""
         if self._saved is None:
             return Progress()
-        with torch.no_grad():
-            for name, parameter in weights.items():
-                parameter.copy_(self._saved["weights"][name])
-        optimiser.load_state_dict(self._saved["optimiser"])
-        scaler.load_state_dict(self._saved["scaler"])
+        stepper.restore(Held(self._saved["weights"], self._saved["optimiser"]))
+        stepper.scaler.load_state_dict(self._saved["scaler"])
         progress = Progress(**self._saved["progress"])
         self._saved = None
         return progress
 
-    def save(
-        self,
-        weights: Weights,
-        optimiser: torch.optim.Optimizer,
-        scaler: torch.amp.GradScaler,
-        progress: Progress,
-        before: torch.Tensor,
-    ) -> None:
+    def save(self, stepper: Stepper, progress: Progress, before: torch.Tensor) -> None:
         """Write the state beside the old one, then replace that."""
+        held = stepper.hold()
         self._folder.mkdir(parents=True, exist_ok=True)
         partial = self._file.with_suffix(".partial")
         content = {
             "fingerprint": self._fingerprint,
-            "weights": {name: parameter.detach() for name, parameter in weights.items()},
-            "optimiser": optimiser.state_dict(),
-            "scaler": scaler.state_dict(),
+            "weights": {name: weight.detach() for name, weight in held.weights.items()},
+            "optimiser": held.optimiser,
+            "scaler": stepper.scaler.state_dict(),
             "progress": asdict(progress),
             "before": before,
         }
@@ -111,8 +110,8 @@ class StateFile:
 def sample_weights(weights: Weights) -> torch.Tensor:
     """Up to 512 evenly spaced elements of each weight, float32 on the CPU: enough to see whether training moved it."""
     parts = []
-    for parameter in weights.values():
-        flat = parameter.detach().flatten()
+    for weight in weights.values():
+        flat = weight.detach().flatten()
         parts.append(flat[:: max(1, flat.numel() // SAMPLED_WEIGHTS)].float().cpu())
     return torch.cat(parts)
 

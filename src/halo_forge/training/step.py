@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
-from halo_forge.core.errors import ConfigError
+from halo_forge.core.errors import ConfigError, EnvironmentFault
 from halo_forge.core.protocols import TrainingRow
 from halo_forge.models.load import Policy
 from halo_forge.training.layout import Layout, lay_out
 from halo_forge.training.logprobs import TokenScorer, keeps_rows_apart
 from halo_forge.training.micro_batch import is_out_of_memory
 from halo_forge.training.objectives import OBJECTIVES, LearntTokens, divergence
+from halo_forge.training.parts import gather, have_done, put, share_out, take_apart
 from halo_forge.training.reference import Reference
 from halo_forge.training.settings import LossSettings
-from halo_forge.training.team import Batch, Team, current_team
+from halo_forge.training.state import Held, sample_weights
+from halo_forge.training.team import Batch, Begin, Move, Order, Team, current_team
+
+BETAS = (0.9, 0.95)  # a short memory of squared gradients suits rounds of few steps
 
 
 class StepResult(NamedTuple):
@@ -37,7 +41,10 @@ class StepResult(NamedTuple):
 
 
 class Stepper:
-    """Computes gradients of batches, and moves the weights."""
+    """Computes gradients of batches, and moves the weights.
+
+    Where the model lies in parts, the stepper of the first process has those of the others do as it does.
+    """
 
     def __init__(
         self, policy: Policy, settings: LossSettings, reference: Reference | None = None, *, packed: bool = False
@@ -46,9 +53,12 @@ class Stepper:
         self._settings = settings
         self._reference = reference
         self._packed = packed
-        self._scorer = TokenScorer(policy)
-        if reference is not None and current_team() is not None:
-            raise ConfigError("--kl-coefficient needs the start model beside the policy: train with one process")
+        team = current_team()
+        self.in_parts = team is not None and team.in_parts
+        if self.in_parts:
+            _check_parts(reference, packed=packed)
+            share_out(policy)
+        self._scorer = TokenScorer(policy, as_one=self.in_parts)
         if packed and policy.media is not None:
             raise ConfigError("--packing does not go with a model that hears or sees; leave it out")
         if packed and not keeps_rows_apart(policy.model):
@@ -56,10 +66,50 @@ class Stepper:
                 "--packing does not go with this model and its attention here: packed rows would see one another; "
                 "leave it out"
             )
-        self.weights: Mapping[str, torch.nn.Parameter] = {
-            n: p for n, p in policy.model.named_parameters() if p.requires_grad
-        }
+        self.weights: Mapping[str, torch.nn.Parameter] = policy.trained_weights
         self.scaler = torch.amp.GradScaler(policy.device.type, enabled=policy.autocast == torch.float16)
+        self._optimiser: torch.optim.Optimizer | None = None
+
+    def begin(self, learning_rate: float, weight_decay: float) -> None:
+        """Start with a new optimiser."""
+        have_done(self._policy, Begin(learning_rate, weight_decay, self._settings))
+        self._optimiser = torch.optim.AdamW(
+            self.weights.values(), lr=learning_rate, weight_decay=weight_decay, betas=BETAS, fused=True
+        )
+
+    def hold(self) -> Held:
+        """The weights and the optimiser's state as they are, whole."""
+        assert self._optimiser is not None
+        weights = gather(self._policy) or self.weights
+        return Held(weights, self.hold_optimiser())
+
+    def hold_optimiser(self) -> dict[str, Any]:
+        """The optimiser's state, whole."""
+        assert self._optimiser is not None
+        if have_done(self._policy, Order.HOLD) is None:
+            return self._optimiser.state_dict()
+        from halo_forge.training.shards import gather_optimiser
+
+        return gather_optimiser(self._optimiser)
+
+    def restore(self, held: Held) -> None:
+        """Go back to weights and an optimiser's state."""
+        put(self._policy, held.weights)
+        self.restore_optimiser(held.optimiser)
+
+    def restore_optimiser(self, saved: dict[str, Any] | None) -> None:
+        """Set the optimiser's state to one that the first process has."""
+        assert self._optimiser is not None
+        if have_done(self._policy, Order.RESTORE) is not None:
+            from halo_forge.training.shards import put_optimiser
+
+            put_optimiser(self._optimiser, self.weights, saved)
+        elif saved is not None:
+            self._optimiser.load_state_dict(saved)
+
+    def sample(self) -> torch.Tensor:
+        """See `state.sample_weights`."""
+        return sample_weights(gather(self._policy) or self.weights)
 
     def gradients(self, rows: Sequence[TrainingRow], size: int, seed: int) -> StepResult:
         """Leave the gradient of a batch in the weights.
@@ -77,6 +127,7 @@ class Stepper:
             shapes = {name: tuple(weight.shape) for name, weight in self.weights.items()}
             scale = self.scaler.get_scale()
             batch = Batch(rows, size, seed, learnt, scale, self._settings, self._packed, shapes)
+            take_apart(self._policy)
             team.ask(batch, self.weights)
             sums = self.help_with(team, batch)
         total, drawn, gap, away = sums.tolist()
@@ -92,6 +143,8 @@ class Stepper:
         torch.manual_seed(batch.seed + team.rank)
         for weight in self.weights.values():
             weight.grad = None
+        if self.in_parts:
+            return self._help_in_parts(team, batch)
         ran_out = torch.zeros(1, device=self._policy.device)
         sums = torch.zeros(4, device=self._policy.device)
         try:
@@ -101,6 +154,26 @@ class Stepper:
                 raise
             ran_out += 1
         return team.add_up(self.weights, torch.cat([sums, ran_out]))[:-1]
+
+    def _help_in_parts(self, team: Team, batch: Batch) -> torch.Tensor:
+        """Go through the model as often as the process with most rows does; gradients are added up on the way."""
+        mine, size = team.share(batch.rows), batch.size
+        most = -(-len(batch.rows) // team.size)
+        sums = torch.zeros(4, device=self._policy.device)
+        try:
+            for start in range(0, most, size):
+                rows = mine[start : start + size]
+                loss, *others = self.loss_sums(rows or batch.rows[:1])
+                (loss / batch.learnt * bool(rows)).backward()  # type: ignore[no-untyped-call]
+                sums += torch.stack([loss.detach(), *others]) * bool(rows)
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            raise EnvironmentFault(
+                f"memory ran out with {size} rows at once: lower --micro-batch or --max-length, or give "
+                "--gradient-checkpointing; processes that hold a model in parts cannot try again with fewer rows"
+            ) from error
+        return team.total(sums)
 
     def _add_gradients(
         self, rows: Sequence[TrainingRow], size: int, learnt: int, scale: float | None = None
@@ -171,8 +244,11 @@ class Stepper:
         context: AbstractContextManager[None] = torch.autocast(self._policy.device.type, self._policy.autocast)
         return context
 
-    def move(self, optimiser: torch.optim.Optimizer, rate: float, max_grad_norm: float) -> None:
+    def move(self, rate: float, max_grad_norm: float) -> None:
         """Let the optimiser use the gradients, and clear them."""
+        optimiser = self._optimiser
+        assert optimiser is not None
+        have_done(self._policy, Move(rate, max_grad_norm))
         for group in optimiser.param_groups:
             group["lr"] = rate
         self.scaler.unscale_(optimiser)
@@ -180,3 +256,16 @@ class Stepper:
         self.scaler.step(optimiser)
         self.scaler.update()
         optimiser.zero_grad(set_to_none=True)
+
+
+def compute_layers_twice(policy: Policy) -> None:
+    """Keep no activations within layers, which are computed again for the backward pass."""
+    policy.model.activation_checkpointing_enable()
+    policy.model.enable_input_require_grads()
+
+
+def _check_parts(reference: Reference | None, *, packed: bool) -> None:
+    if reference is not None:
+        raise ConfigError("--kl-coefficient does not go with FSDP here: have each process hold the whole model")
+    if packed:
+        raise ConfigError("--packing does not go with FSDP here; leave it out")

@@ -9,17 +9,19 @@ addition, so a run may go on with another number of processes.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import StrEnum
 from typing import Any, NamedTuple
 
 import torch
 import torch.distributed as dist
 
-from halo_forge.core.errors import ConfigError, EnvironmentFault, HaloError
+from halo_forge.core.errors import ConfigError, EnvironmentFault
 from halo_forge.core.protocols import TrainingRow
+from halo_forge.core.stop import StopRequest
 from halo_forge.training.micro_batch import CPU_MESSAGE
 from halo_forge.training.settings import LossSettings
 
@@ -28,8 +30,42 @@ Weights = Mapping[str, torch.nn.Parameter]
 Sums = torch.Tensor
 
 
+class Order(StrEnum):
+    """What a helper is asked for in a word; all but the first two only where the model lies in parts."""
+
+    ANSWER = "answer"
+    LEAVE = "leave"
+    PUT_TOGETHER = "hold every layer whole"
+    TAKE_APART = "no longer"
+    GATHER = "gather the weights"
+    PUT = "set the weights"
+    HOLD = "gather the optimiser's state"
+    RESTORE = "set the optimiser's state"
+
+
+class Cut(NamedTuple):
+    """The model is to be cut; its weights, of these shapes, follow."""
+
+    shapes: dict[str, tuple[int, ...]]
+
+
+class Begin(NamedTuple):
+    """A round of training of a model in parts begins."""
+
+    learning_rate: float
+    weight_decay: float
+    loss: LossSettings
+
+
+class Move(NamedTuple):
+    """The optimiser is to use the gradients."""
+
+    rate: float
+    max_grad_norm: float
+
+
 class Batch(NamedTuple):
-    """What a helper is asked for.
+    """Rows whose gradient is asked for.
 
     Args:
         rows: of the whole batch.
@@ -49,6 +85,9 @@ class Batch(NamedTuple):
     shapes: dict[str, tuple[int, ...]]
 
 
+Asked = Order | Cut | Begin | Batch | Move
+
+
 class Failed(NamedTuple):
     """What a helper could not do, in words, and the name of its error."""
 
@@ -58,10 +97,19 @@ class Failed(NamedTuple):
 
 @dataclass
 class Team:
-    """The processes of a launcher; see `open_team`."""
+    """The processes of a launcher; see `open_team`.
+
+    Args:
+        in_parts: whether each process holds a part of the model, and not the whole of it.
+        together: whether a model in parts is held whole for now.
+        busy: whether the helpers are in the middle of something, where no word of the leader's is listened for.
+    """
 
     rank: int
     size: int
+    in_parts: bool = False
+    together: bool = False
+    busy: bool = False
 
     @property
     def leads(self) -> bool:
@@ -78,9 +126,33 @@ class Team:
         Raises:
             EnvironmentFault: a helper cannot.
         """
-        dist.broadcast_object_list([batch], src=0)
+        self.busy = True
+        self.say(batch)
         self.confirm(None)
-        self._send(weights)
+        if not self.in_parts:
+            self.send(weights)
+
+    def call_the_roll(self) -> None:
+        """Find out between two batches whether every helper is still there.
+
+        Raises:
+            EnvironmentFault: one has ended.
+        """
+        self.say(Order.ANSWER)
+        self.confirm(None)
+
+    def hear(self) -> Asked:
+        """Wait for what the leader asks for."""
+        asked: list[Any] = [None]
+        with _speaking():
+            dist.broadcast_object_list(asked, src=0)
+        heard: Asked = asked[0]
+        return heard
+
+    def say(self, asked: Asked) -> None:
+        """Ask the helpers for something."""
+        with _speaking():
+            dist.broadcast_object_list([asked], src=0)
 
     def add_up(self, weights: Weights, sums: Sums) -> Sums:
         """Leave the sum of all gradients in the leader's weights.
@@ -96,25 +168,32 @@ class Team:
         """
         gradients = [_gradient(weight).reshape(-1) for weight in weights.values()]
         flat = torch.cat([*gradients, sums.to(gradients[0].dtype)])
-        dist.reduce(flat, dst=0)
+        with _speaking():
+            dist.reduce(flat, dst=0)
         if self.leads:
             start = 0
             for weight, gradient in zip(weights.values(), gradients, strict=True):
                 weight.grad = flat[start : start + len(gradient)].view_as(weight).to(weight.dtype)
                 start += len(gradient)
+        self.busy = False
         total = flat[len(flat) - len(sums) :]
         if self.leads and total[-1] > 0:
             raise RuntimeError(f"{CPU_MESSAGE}: {int(total[-1])} of {self.size} processes")
         return total
 
-    def receive(self, weights: Weights) -> None:
-        """Take in the leader's weights."""
-        self._send(weights)
+    def total(self, sums: Sums) -> Sums:
+        """Sums of all processes, at the leader."""
+        with _speaking():
+            dist.reduce(sums, dst=0)
+        self.busy = False
+        return sums
 
-    def _send(self, weights: Weights) -> None:
+    def send(self, weights: Weights) -> None:
+        """Set every helper's weights to the leader's; all call this."""
         with torch.no_grad():
             flat = torch.cat([weight.reshape(-1) for weight in weights.values()])
-            dist.broadcast(flat, src=0)
+            with _speaking():
+                dist.broadcast(flat, src=0)
             if not self.leads:
                 start = 0
                 for weight in weights.values():
@@ -128,21 +207,40 @@ class Team:
             HaloError: at the leader, what a helper could not do.
         """
         said: list[Failed | None] = [None] * self.size
-        dist.gather_object(failure, said if self.leads else None, dst=0)
+        with _speaking():
+            dist.gather_object(failure, said if self.leads else None, dst=0)
         first = next((each for each in said if each is not None), None)
         if first is not None:
             raise EnvironmentFault(f"a helping process cannot train: {first.text}")
 
     def close(self) -> None:
-        """End the team between two batches; the leader lets the helpers go."""
+        """End the team: the leader lets the helpers go, or where they are busy leaves them to find it gone."""
         global _team
         if _team is self:
             _team = None
+        if self.busy:
+            return
         with suppress(RuntimeError):  # of processes that have died
             if self.leads:
-                dist.broadcast_object_list([None], src=0)
+                self.say(Order.LEAVE)
             dist.barrier()
             dist.destroy_process_group()
+
+
+@contextmanager
+def _speaking() -> Iterator[None]:
+    """Put the silence of another process into words.
+
+    Raises:
+        EnvironmentFault: another process has ended.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        raise EnvironmentFault(
+            "another process of this training has ended, and its own words are above if it had any; "
+            "the same command goes on from what is on disk"
+        ) from error
 
 
 _team: Team | None = None
@@ -153,62 +251,46 @@ def current_team() -> Team | None:
     return _team
 
 
+def watch_over(stop: StopRequest) -> None:
+    """Have a stop looked into before it is obeyed: a launcher asks for one as well when a process has died."""
+    if _team is not None:
+        stop.confirm = _team.call_the_roll
+
+
 def open_team() -> Team | None:
     """Join the processes that a launcher started, by the variables that it set; None for a process alone.
 
     Raises:
-        ConfigError: accelerate's config asks for a model in parts.
+        ConfigError: accelerate's config asks for what is not done here.
         EnvironmentFault: the others cannot be reached.
     """
     global _team
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size < 2 or "RANK" not in os.environ:
         return None
-    for name in ("FSDP", "DEEPSPEED"):
-        if os.environ.get(f"ACCELERATE_USE_{name}", "false").lower() == "true":
-            raise ConfigError(
-                f"{name} is asked for by accelerate's config, and every process here holds the whole model: leave it "
-                "out (accelerate launch --multi_gpu), or train a smaller model or an adapter (--tuning lora or qlora)"
-            )
+    if _asks_for("DEEPSPEED"):
+        raise ConfigError(
+            "accelerate's config asks for DeepSpeed, which brings an optimiser and a loop of its own that halo-forge "
+            "does not use: for a model in parts take FSDP 2 (--sharding fsdp), for a whole one in each process neither"
+        )
+    in_parts = _asks_for("FSDP")
+    if in_parts:
+        from halo_forge.training.shards import read_plugin
+
+        read_plugin()
+        # With this, transformers would leave the weights of all but the first process unread.
+        os.environ["FSDP_CPU_RAM_EFFICIENT_LOADING"] = "false"
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
     try:
         dist.init_process_group(backend, timeout=LONGEST_WAIT)
     except (RuntimeError, ValueError) as error:
         raise EnvironmentFault(f"the processes of the launcher cannot reach one another: {error}") from error
-    _team = Team(dist.get_rank(), size)
+    _team = Team(dist.get_rank(), size, in_parts)
     return _team
 
 
-def help_out(team: Team, load: Callable[[], Any]) -> None:
-    """Compute gradients for the leader until it lets go.
-
-    Args:
-        load: loads the policy as the leader does; called when the first batch is there.
-    """
-    from halo_forge.training.step import Stepper
-
-    stepper: Stepper | None = None
-    policy: Any = None
-    while True:
-        asked: list[Batch | None] = [None]
-        dist.broadcast_object_list(asked, src=0)
-        batch = asked[0]
-        if batch is None:
-            return
-        failure = None
-        try:
-            policy = policy or load()
-            stepper = Stepper(policy, batch.loss, packed=batch.packed)
-            shapes = {name: tuple(weight.shape) for name, weight in stepper.weights.items()}
-            if shapes != batch.shapes:
-                raise EnvironmentFault("its model trains other weights than that of the first process")
-        except HaloError as error:
-            failure = Failed(type(error).__name__, str(error))
-        team.confirm(failure)
-        if failure is None and stepper is not None:
-            team.receive(stepper.weights)
-            policy.model.train()
-            stepper.help_with(team, batch)
+def _asks_for(name: str) -> bool:
+    return os.environ.get(f"ACCELERATE_USE_{name}", "false").lower() == "true"
 
 
 def _gradient(weight: torch.nn.Parameter) -> torch.Tensor:

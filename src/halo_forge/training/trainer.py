@@ -24,11 +24,10 @@ from halo_forge.training.micro_batch import MicroBatch, is_out_of_memory
 from halo_forge.training.reference import Reference
 from halo_forge.training.schedule import learning_rate_at
 from halo_forge.training.settings import TrainSettings
-from halo_forge.training.state import Progress, StateFile, fingerprint, sample_weights
-from halo_forge.training.step import Stepper, StepResult
-from halo_forge.training.team import current_team
+from halo_forge.training.state import Progress, StateFile, fingerprint
+from halo_forge.training.step import Stepper, StepResult, compute_layers_twice
+from halo_forge.training.team import current_team, watch_over
 
-BETAS = (0.9, 0.95)  # a short memory of squared gradients suits rounds of few steps
 EVENT_SECONDS = 0.5
 MICRO_BATCH_FILE = "micro_batch.json"
 # Mean distance of log-probabilities, in nats, that rounding in 16 bits does not explain.
@@ -54,11 +53,10 @@ class PolicyTrainer:
         self._settings = settings
         self._events = events
         self._stop = stop
+        watch_over(stop)
         self._stepper = Stepper(policy, settings.loss, reference, packed=settings.packing)
-        self._weights = self._stepper.weights
         if settings.gradient_checkpointing:
-            policy.model.activation_checkpointing_enable()
-            policy.model.enable_input_require_grads()
+            compute_layers_twice(policy)
 
     def train(self, rows: Sequence[TrainingRow], *, seed: int, cycle: int, state_folder: Path) -> TrainingReport:
         """Train on the rows; see the protocol.
@@ -71,13 +69,7 @@ class PolicyTrainer:
         _check(rows)
         steps = count_steps(len(rows), settings.batch_size, settings.epochs, settings.max_steps)
         batches = plan_batches([len(row.ids) for row in rows], settings.batch_size, steps, seed)
-        optimiser = torch.optim.AdamW(
-            self._weights.values(),
-            lr=settings.learning_rate,
-            weight_decay=settings.weight_decay,
-            betas=BETAS,
-            fused=True,
-        )
+        self._stepper.begin(settings.learning_rate, settings.weight_decay)
         micro_batch = MicroBatch(
             state_folder.with_name(MICRO_BATCH_FILE), min(settings.micro_batch or len(rows), settings.batch_size)
         )
@@ -88,9 +80,15 @@ class PolicyTrainer:
             )
         team = current_team()
         if team is not None:
-            self._events.notice(f"{team.size} processes train together; each computes its share of every batch")
-        before = state.sample_before(self._weights)
-        progress = state.load(self._weights, optimiser, self._stepper.scaler)
+            holds = " and holds a part of the model" if team.in_parts else ""
+            self._events.notice(f"{team.size} processes train together; each computes its share of every batch{holds}")
+            if team.in_parts and self._policy.device.type != "cpu":
+                self._events.notice(
+                    "a model in parts was tried out on processors only: compare the first losses with those of a run "
+                    "in which each process holds the whole model"
+                )
+        before = state.before if state.before is not None else self._stepper.sample()
+        progress = state.load(self._stepper)
         self._events.emit(EventType.PHASE_STARTED, cycle=cycle, phase="train", total=steps, done=progress.step)
         self._policy.model.train()
         started, shown = time.perf_counter() - progress.wall_s, 0.0
@@ -99,14 +97,14 @@ class PolicyTrainer:
             rate = learning_rate_at(
                 progress.step, steps, settings.learning_rate, settings.warmup_ratio, settings.schedule
             )
-            result = self._step(batch, optimiser, rate, derive(seed, progress.step), cycle, progress, micro_batch)
+            result = self._step(batch, rate, derive(seed, progress.step), cycle, progress, micro_batch)
             progress.wall_s = time.perf_counter() - started
             last = progress.step == steps
             if last or progress.wall_s - shown >= EVENT_SECONDS:
                 shown = progress.wall_s
                 self._report(progress, result, steps, rate, cycle)
             if not last and (self._stop.requested or progress.step % settings.save_steps == 0):
-                state.save(self._weights, optimiser, self._stepper.scaler, progress, before)
+                state.save(self._stepper, progress, before)
                 self._stop.check()
         self._policy.model.eval()
         self._events.emit(EventType.PHASE_FINISHED, cycle=cycle, phase="train", wall_s=progress.wall_s)
@@ -116,14 +114,13 @@ class PolicyTrainer:
             learnt_tokens=progress.learnt_tokens,
             mean_loss=progress.loss_sum / progress.learnt_tokens,
             last_loss=progress.last_loss,
-            weight_change=_relative_change(before, sample_weights(self._weights)),
+            weight_change=_relative_change(before, self._stepper.sample()),
             wall_s=progress.wall_s,
         )
 
     def _step(
         self,
         rows: list[TrainingRow],
-        optimiser: torch.optim.Optimizer,
         rate: float,
         seed: int,
         cycle: int,
@@ -136,7 +133,7 @@ class PolicyTrainer:
                 f"the log-probabilities stored with the completions are {result.gap:.2g} a token from this model's: "
                 "was another temperature, precision or policy behind them? Importance ratios are off by as much"
             )
-        self._stepper.move(optimiser, rate, self._settings.max_grad_norm)
+        self._stepper.move(rate, self._settings.max_grad_norm)
         progress.step += 1
         progress.tokens += sum(len(row.ids) for row in rows)
         progress.learnt_tokens += result.learnt
@@ -156,7 +153,7 @@ class PolicyTrainer:
                 if not is_out_of_memory(error):
                     raise
             # Only here has the error, and with it every tensor of the failed pass, been let go of.
-            for weight in self._weights.values():
+            for weight in self._stepper.weights.values():
                 weight.grad = None
             if self._policy.device.type == "cuda":
                 torch.cuda.empty_cache()

@@ -1,0 +1,81 @@
+"""Commands as several processes, started by accelerate as a user would start them: real processes, gloo."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import psutil
+
+from halo_forge.core.events import EventType, read_events
+
+COMMAND = Path(sys.executable).with_name("halo-forge")
+TOLD = Path(__file__).with_name("told_steps.py")
+LAUNCH = ("-m", "accelerate.commands.launch", "--num_machines", "1", "--num_processes", "2", "--main_process_port", "0")
+PLAIN = ("--mixed_precision", "no", "--dynamo_backend", "no")
+TOGETHER = (*LAUNCH, *PLAIN, "--multi_gpu")
+PARTS = (*LAUNCH, *PLAIN, "--use_fsdp", "--fsdp_version", "2")
+
+
+def flags(**settings: object) -> list[str]:
+    """Settings as words of a command line."""
+    return [word for name, value in settings.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+
+
+def start(words: Sequence[str], output: Path) -> subprocess.Popen[bytes]:
+    """Start Python with these words; what it says goes to a log beside the run folder."""
+    with output.with_suffix(".log").open("ab") as log:
+        return subprocess.Popen([sys.executable, *words], stdout=log, stderr=log, start_new_session=True)
+
+
+def finish(words: Sequence[str], output: Path) -> None:
+    """Run Python with these words to a good end."""
+    process = start(words, output)
+    assert process.wait(300) == 0, said(output)[-3000:]
+
+
+def said(output: Path) -> str:
+    """What the processes of a run have said."""
+    return output.with_suffix(".log").read_text()
+
+
+def losses(output: Path) -> dict[tuple[int, int], float]:
+    """Loss of every step that was told, by cycle and step."""
+    events = read_events(output / "events.jsonl") if (output / "events.jsonl").exists() else ()
+    return {
+        (event.cycle or 0, event.step or 0): float(str(event.m["loss"]))
+        for event in events
+        if event.type is EventType.STEP
+    }
+
+
+def wait_until(true: Callable[[], bool], seconds: float = 120) -> None:
+    """Look again and again until something holds."""
+    until = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < until
+        time.sleep(0.005)
+
+
+def processes_of(output: Path, rank: int | None = None) -> list[psutil.Process]:
+    """The living Python processes that were started with this run folder; those of one rank."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            ours = str(output) in process.cmdline() and process.status() != psutil.STATUS_ZOMBIE
+            if ours and rank in (None, int(process.environ().get("RANK", -1))):
+                found.append(process)
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            continue
+    return found
+
+
+def kill_all(process: subprocess.Popen[bytes]) -> None:
+    """Kill a launcher and everything below it at once."""
+    launcher = psutil.Process(process.pid)
+    for each in [*launcher.children(recursive=True), launcher]:
+        each.kill()
+    process.wait()
