@@ -9,6 +9,7 @@ import errno
 import json
 import math
 import os
+import re
 import time
 from collections.abc import Callable, Iterator
 from enum import StrEnum
@@ -21,6 +22,9 @@ from pydantic import Field, JsonValue
 from halo_forge.core.types import Record
 
 SCHEMA_VERSION = 1
+FREQUENT = re.compile(rb'\{"v":\d+,"seq":\d+,"t":[\d.]+,"attempt":\d+,"type":"(?:step|progress)"')
+"""How a line begins that tells of a step or of progress. Nearly all lines of a long run do, so that who is after
+something else passes over them unread; a line that is written in another way is no worse for being read."""
 
 
 class EventType(StrEnum):

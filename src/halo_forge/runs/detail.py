@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from pydantic import JsonValue, ValidationError
 
 from halo_forge.core.errors import DataError
-from halo_forge.core.events import EventType, read_events
+from halo_forge.core.events import FREQUENT, Event, EventType
 from halo_forge.core.types import Record
 from halo_forge.rollout.records import read_records
 from halo_forge.runs.launch import InputFile, LaunchContext
@@ -69,7 +70,7 @@ class Detail(Record):
 
 
 def read_detail(folder: Path) -> Detail:
-    """Read a run in full; unlike a list of runs this reads all of its events.
+    """Read a run in full; unlike a list of runs this goes through all of its events.
 
     Raises:
         RunConflictError: the folder holds no run that can be read.
@@ -102,7 +103,7 @@ def read_detail(folder: Path) -> Detail:
 def _attempts(folder: Path) -> tuple[tuple[Attempt, ...], tuple[str, ...]]:
     attempts: dict[int, Attempt] = {}
     notices: list[str] = []
-    for event in read_events(folder / "events.jsonl"):
+    for event in _telling_events(folder / "events.jsonl"):
         before = attempts.get(event.attempt) or Attempt(number=event.attempt, started=event.t, heard=event.t)
         changes: dict[str, object] = {"heard": event.t}
         if event.type in ENDED:
@@ -111,6 +112,24 @@ def _attempts(folder: Path) -> tuple[tuple[Attempt, ...], tuple[str, ...]]:
             notices.append(str(event.m.get("message", "")))
         attempts[event.attempt] = before.model_copy(update=changes)
     return tuple(attempts.values()), tuple(dict.fromkeys(notices))
+
+
+def _telling_events(path: Path) -> Iterator[Event]:
+    """Yield a run's events; of steps and progress in a row only the first and the last, for when they were."""
+    if not path.exists():
+        return
+    row: list[bytes] = []
+    with path.open("rb") as lines:
+        for line in lines:
+            if line.endswith(b"\n"):
+                if not FREQUENT.match(line):
+                    yield from map(Event.model_validate_json, [*row, line])
+                    row = []
+                elif len(row) < 2:
+                    row.append(line)
+                else:
+                    row[1] = line
+    yield from map(Event.model_validate_json, row)
 
 
 ENDED = {

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from pydantic import ValidationError
 
-from halo_forge.core.events import Event, EventType
+from halo_forge.core.events import FREQUENT, Event, EventType
 from halo_forge.core.types import Record
 from halo_forge.runs.attempt import QUEUED_FILE
 from halo_forge.runs.lock import Holder, read_holder
@@ -127,13 +127,20 @@ def _progress(newest_first: list[Event]) -> Progress | None:
 
 
 def _last_events(path: Path) -> Iterator[Event]:
-    """Yield the last events, the newest first, back to the start of the phase under way."""
+    """Yield the last events, the newest first, back to the start of the phase under way.
+
+    Steps and progress before the newest are left out, unless they hold a total.
+    """
+    moved = False
     for line in _last_lines(path):
+        if moved and FREQUENT.match(line) and b'"total"' not in line:
+            continue
         try:
             event = Event.model_validate_json(line)
         except ValidationError:
             continue
         yield event
+        moved = moved or event.type in UNDER_WAY
         if event.type in (EventType.PHASE_STARTED, EventType.RUN_STARTED):
             return
 
