@@ -3,8 +3,11 @@
     python benchmarks/web.py [--runs 500] [--rollouts 100000] [--log-mb 100] [--points 10000] [--repeats 5]
 
 The real server and Debian's Chromium (`pip install 'halo-forge[dev]'` has what drives it). A page is ready when what
-it is for is on the screen: the dashboard's meters, the last line of a log, the first sample. Milliseconds are wall
-time, each the median of several; the load averages say what else the machine did, since other work slows all of it.
+it is for is on the screen: the dashboard's meters, the last line of a log, the first sample. That is timed in two ways:
+`first_ms` and `second_ms` from outside, until the driver has found it, which looks after 0, 20, 70, 170, 270, 770 ms
+and so on; `..._painted_ms` by the page's own clock, from the navigation to the end of the frame that shows it. Chart
+times are given until the drawing is told (`..._script_ms`) and until the frame with it is painted. Milliseconds are
+wall time, each the median of several; the load averages say what else the machine did, since other work slows it.
 """
 
 from __future__ import annotations
@@ -35,31 +38,43 @@ from playwright.sync_api import Browser, sync_playwright
 from halo_forge.config.load import load
 from halo_forge.config.sft import SftTrainConfig
 from halo_forge.core.events import EventType
-from halo_forge.core.types import Completion, Rollout, Stage, Verdict
+from halo_forge.core.types import Completion, Message, Prompt, Reference, Rollout, Stage, Verdict
 from halo_forge.rollout.records import append_records
 from halo_forge.runs.run_dir import open_run
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
-BATCH = 5_000
+BATCH, SAMPLES = 5_000, 8
 CHART = """async (count) => {
   const { Chart } = await import("/static/charts.js");
   const box = document.createElement("div");
   box.style.width = "700px";
   document.body.append(box);
   const xs = Array.from({ length: count }, (_, i) => i), line = () => xs.map((x) => Math.sin(x / 300) + Math.random());
-  const drawn = () => new Promise((done) => setTimeout(done)); // the chart draws in a microtask, which comes before
-  const times = [];
+  const painted = () => new Promise((done) => setTimeout(done)); // the frame under way comes before
+  const scripts = [], frames = [];
   const chart = new Chart(box, "loss", ["loss"]);
   for (let i = 0; i < 21; i++) {
     const data = [xs, line()];
     await new Promise(requestAnimationFrame);
     const begun = performance.now();
     chart.set(data);
-    await drawn();
-    times.push(performance.now() - begun);
+    await null; // it draws in a microtask
+    scripts.push(performance.now() - begun);
+    await painted();
+    frames.push(performance.now() - begun);
   }
-  return times;
+  return { scripts, frames };
 }"""
+# Notes when the frame has been painted that shows an element with a text.
+WATCH = """(() => {
+  const [selector, text] = %s;
+  const watch = new MutationObserver(() => {
+    if (![...document.querySelectorAll(selector)].some((element) => element.textContent.includes(text))) return;
+    watch.disconnect();
+    requestAnimationFrame(() => setTimeout(() => { window.paintedAt = performance.now(); }));
+  });
+  watch.observe(document, { subtree: true, childList: true, characterData: true });
+})()"""
 
 
 def make_runs(root: Path, count: int) -> None:
@@ -82,6 +97,11 @@ def make_large_run(folder: Path, rollouts: int, log_mb: int, points: int) -> Non
             run.events.emit(EventType.STEP, phase="train", step=step, loss=1 + chance.random() / step)
         file = run.rollouts("cycle_1")
         file.parent.mkdir(exist_ok=True)
+        messages = (Message(role="user", content=f"Write int f(int n). {'Mind the overflow. ' * 30}"),)
+        reference = Reference(asserts=("assert(f(2) == 4);",))
+        names = [f"p{number}" for number in range(-(-rollouts // SAMPLES))]
+        prompts = [Prompt(id=name, messages=messages, reference=reference) for name in names]
+        append_records(run.path / "prompts.jsonl", prompts)
         for begin in range(0, rollouts, BATCH):
             append_records(file, [rollout(i, chance) for i in range(begin, min(begin + BATCH, rollouts))])
     line = "12:00:00  cycle 1 · train 1,234/9,999 · loss 0.1234 · 1,234 tokens a second\n"
@@ -97,8 +117,8 @@ def rollout(number: int, chance: random.Random) -> Rollout:
     text = f"int f{number}(int n) {{\n    // {'so ' * 60}\n    return n * {number};\n}}\n"
     tokens = tuple(chance.randrange(32_000) for _ in range(200))
     completion = Completion(
-        prompt_id=f"p{number // 8}",
-        index=number % 8,
+        prompt_id=f"p{number // SAMPLES}",
+        index=number % SAMPLES,
         text=text,
         token_ids=tokens,
         logprobs=tuple(round(-chance.random(), 4) for _ in tokens),
@@ -159,17 +179,20 @@ def serving(root: Path) -> Iterator[Server]:
 
 def loads_ms(browser: Browser, address: str, path: str, ready: str, text: str, repeats: int) -> dict[str, float]:
     """First and second load of a page in a fresh context, until an element with a text is there."""
-    times: tuple[list[float], list[float]] = ([], [])
+    times: dict[str, list[float]] = {}
     for _ in range(repeats):
         context = browser.new_context(base_url=address)
         page = context.new_page()
-        for found in times:
+        page.add_init_script(WATCH % json.dumps([ready, text]))
+        for name in ("first", "second"):
             begun = time.perf_counter()
             page.goto(path, wait_until="commit")
             page.locator(ready, has_text=text).first.wait_for()
-            found.append((time.perf_counter() - begun) * 1e3)
+            times.setdefault(f"{name}_ms", []).append((time.perf_counter() - begun) * 1e3)
+            painted = page.wait_for_function("window.paintedAt", polling="raf").json_value()
+            times.setdefault(f"{name}_painted_ms", []).append(painted)
         context.close()
-    return {"first_ms": round(statistics.median(times[0])), "second_ms": round(statistics.median(times[1]))}
+    return {name: round(statistics.median(found)) for name, found in times.items()}
 
 
 def measure_lists(work: Path, browser: Browser, runs: int, repeats: int) -> dict[str, Any]:
@@ -225,9 +248,12 @@ def chart_ms(browser: Browser, address: str, points: int) -> dict[str, float]:
     context = browser.new_context(base_url=address)
     page = context.new_page()
     page.goto("/login")
-    first, *others = page.evaluate(CHART, points)
+    times = page.evaluate(CHART, points)
     context.close()
-    return {"first_ms": round(first, 1), "update_ms": round(statistics.median(others), 1)}
+    found: dict[str, float] = {}
+    for way, (first, *others) in {"script_ms": times["scripts"], "ms": times["frames"]}.items():
+        found |= {f"first_{way}": round(first, 1), f"update_{way}": round(statistics.median(others), 1)}
+    return found
 
 
 def main() -> None:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import wave
 from collections.abc import Iterator
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
+
+from PIL import Image
 
 from halo_forge.config.load import Loaded, load
 from halo_forge.config.raft import RaftTrainConfig
 from halo_forge.core.events import EventType
-from halo_forge.core.types import Completion, Rollout, Stage, Verdict
+from halo_forge.core.types import Completion, MediaPart, Message, Prompt, Rollout, Stage, TextPart, Verdict
 from halo_forge.rollout.metrics import Metrics, measure
 from halo_forge.rollout.records import append_records, write_atomically
 from halo_forge.rollout.sketch import sketch
@@ -82,3 +87,49 @@ def _measured(right: int) -> Metrics:
         for i in range(PROMPTS)
     ]
     return measure(sketch(rollouts))
+
+
+def with_samples(run: Path, media: Path) -> Path:
+    """Give a finished run four completions, to a prompt with a picture, one with a sound, and one with neither.
+
+    Args:
+        media: folder for the picture and the sound, which is that of the run's file of prompts from now on.
+    """
+    image, audio = picture(media / "picture.png"), tone(media / "tone.wav")
+    (media / "prompts.jsonl").touch()
+    launch = run / "launch_context.json"
+    context = json.loads(launch.read_text())
+    context["inputs"]["prompts"]["path"] = str(media / "prompts.jsonl")
+    launch.write_text(json.dumps(context))
+    prompts = [
+        Prompt(id="seen", messages=(Message(role="user", content=(image, TextPart(text="which colour?"))),)),
+        Prompt(id="heard", messages=(Message(role="user", content=(audio,)),)),
+        Prompt(id="read", messages=(Message(role="user", content="double 3"),)),
+    ]
+    append_records(run / "prompts.jsonl", prompts)
+    texts = {("seen", 0): "red", ("seen", 1): "blue", ("heard", 0): "low", ("read", 0): "int f;"}
+    rollouts = [
+        Rollout(
+            cycle=1,
+            chunk=0,
+            completion=Completion(prompt_id=prompt, index=index, text=text, token_ids=(1, 2), finish_reason="stop"),
+            verdict=Verdict(reward=float(text == "red"), passed=text == "red", stage=Stage.TESTS, detail="as judged"),
+        )
+        for (prompt, index), text in texts.items()
+    ]
+    append_records(run / "rollouts" / "cycle_1.jsonl", rollouts)
+    return run
+
+
+def picture(path: Path, size: tuple[int, int] = (1200, 600)) -> MediaPart:
+    Image.new("RGB", size, "red").save(path)
+    return MediaPart(kind="image", path=str(path), sha256=sha256(path.read_bytes()).hexdigest())
+
+
+def tone(path: Path) -> MediaPart:
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(8_000)
+        file.writeframes(b"\x00\x10\x00\xf0" * 4_000)
+    return MediaPart(kind="audio", path=str(path), sha256=sha256(path.read_bytes()).hexdigest())

@@ -9,7 +9,7 @@ import pytest
 from page_browser import Visit, open_browser
 from page_server import Server, end_runs, free_port, serving
 from playwright.sync_api import Browser
-from sample_runs import finished_run
+from sample_runs import finished_run, with_samples
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     prompts = [{"id": f"p{i}", "prompt": f"double {i}"} for i in range(6)]
     (folder / "prompts.jsonl").write_text("".join(json.dumps(prompt) + "\n" for prompt in prompts))
-    finished_run(folder / "runs" / "early")
+    with_samples(finished_run(folder / "runs" / "early"), folder)
     finished_run(folder / "runs" / "later", right=(1, 3, 5, 6))
     return folder
 

@@ -10,7 +10,7 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
 from page_server import Server, serving
-from sample_runs import finished_run
+from sample_runs import finished_run, with_samples
 
 from halo_forge.config.schemas import SCHEMAS
 from halo_forge.core.types import Completion, Rollout, Stage, Verdict
@@ -31,6 +31,7 @@ QUERIES = {
     "/runs/{run_id}/samples": ("file", "outcome", "stage", "kept", "q", "sort", "down", "page"),
     "/api/runs/{run_id}/samples": ("file", "outcome", "stage", "kept", "q", "sort", "down", "page"),
     "/runs/{run_id}/difference": ("sample",),
+    "/runs/{run_id}/media": ("prompt", "part", "large"),
     "/api/runs/{run_id}/live": ("at",),
     "/api/runs/{run_id}/log": ("file", "after", "before"),
     "/api/runs/{run_id}/log/search": ("file", "q"),
@@ -51,21 +52,12 @@ FORMS = {
 }
 WORDS = [
     *("0", "1", "-1", "5", "99999999999999999999", "x", "yes", "console", "process", "cycle_1", "cycle_1:0", "failed"),
-    *(
-        "tests",
-        "kept",
-        "reward",
-        "tokens",
-        "up",
-        "raft",
-        "succeeded",
-        "raft-train",
-        "summary.json",
-        "key=value",
-        "../..",
-    ),
-    *("rollouts/cycle_1.jsonl", "a: [1", "cycles: 3", "{1: 2}", "!!python/none x", "- a", "\x00", "", "\U0001f600"),
+    *("tests", "kept", "reward", "tokens", "up", "raft", "succeeded", "raft-train", "summary.json", "key=value"),
+    *("seen", "heard", "../..", "rollouts/cycle_1.jsonl", "a: [1", "cycles: 3", "{1: 2}", "!!python/none x", "- a"),
+    *("\x00", "", "\U0001f600"),
 ]
+
+EXAMPLES = 10  # of each address and method
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +69,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         verdict = Verdict(reward=0.5, passed=False, stage=Stage.TESTS, detail="expected 4, got 5")
         rollouts = [Rollout(cycle=1, chunk=0, completion=one, verdict=verdict) for one in completions]
         append_records(run / "rollouts" / "cycle_1.jsonl", rollouts)
+        with_samples(run, root)
         (run / "console.log").write_text("a line\n" * 100)
     with serving(root, cwd=root.parent) as server:
         yield server
@@ -122,13 +115,14 @@ def test_all_that_may_be_asked_is_known() -> None:
     assert QUERIES.keys() | FORMS.keys() <= addresses
 
 
-def test_no_answer_is_an_error_of_the_server(api: Any, server: Server) -> None:
+@pytest.mark.parametrize("examples", [EXAMPLES, pytest.param(10 * EXAMPLES, marks=pytest.mark.slow)])
+def test_no_answer_is_an_error_of_the_server(api: Any, server: Server, examples: int) -> None:
     headers = {CSRF_HEADER: server.page.csrf()}
     cookies = {SESSION: server.page.client.cookies[SESSION]}
     asked = 0
     for result in api.get_all_operations():
 
-        @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+        @settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck), database=None)
         @given(case=result.ok().as_strategy())
         def ask(case: schemathesis.Case) -> None:
             nonlocal asked
@@ -138,4 +132,4 @@ def test_no_answer_is_an_error_of_the_server(api: Any, server: Server) -> None:
             asked += 1
 
         ask()
-    assert asked > 25 * 20
+    assert asked > examples * 20

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import time
 from collections.abc import Callable
@@ -105,7 +106,8 @@ def test_stop_kill_and_what_is_refused(serve: Callable[..., Server], root: Path,
 
     answer = page.post(f"/runs/{run_id}/resume")
     assert answer.status_code == 409 and "not resumed" in answer.text
-    assert "Resume latest" not in page.get(f"/runs/{run_id}").text.split('<nav class="tabs"')[0]
+    assert ">Resume latest</button>" not in (shown := page.get(f"/runs/{run_id}").text)
+    assert "Resume latest is off. Only runs with cycles" in shown
     assert page.post(f"/runs/{run_id}/stop").status_code == 409
 
     # A rerun has a folder of its own and names its parent; killed, it is stopped at a person's wish.
@@ -146,6 +148,7 @@ def test_a_trainer_killed_by_others_is_lost_and_goes_on(
     wait_until(lambda: supervision(root / "raft").ended is not None)
     assert supervision(root / "raft").exit_status == -signal.SIGKILL
     wait_until(lambda: "Resume raft" in page.get("/").text)  # the dashboard offers it
+    assert re.search(r"It goes on after cycle \d+, optimiser step", page.get(f"/runs/{run_id}").text)
     act(page, run_id, "resume")
     assert page.wait(run_id, "running", "failed") == "running"
     act(page, run_id, "kill")
@@ -190,8 +193,7 @@ def test_the_queue_keeps_its_order(serve: Callable[..., Server], root: Path, nan
     assert page.standing(ids[2]) == "stopped"
     for run_id in (ids[1], ids[3]):
         act(page, run_id, "stop")
-    page.wait(ids[0], "running")
-    act(page, ids[0], "kill")
+    act_when_ready(page, ids[0], "kill")
     assert page.wait(ids[0], *OVER) == "stopped"
 
 

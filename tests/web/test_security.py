@@ -17,6 +17,7 @@ from sample_runs import finished_run
 
 from halo_forge.cli.app import run
 from halo_forge.core.errors import ConfigError
+from halo_forge.core.types import MediaPart, Message, Prompt, TextPart
 from halo_forge.rollout.records import append_records
 from halo_forge.web.app import PAGES
 from halo_forge.web.security import CSRF_HEADER, HEADERS
@@ -51,6 +52,9 @@ PARAMETERS = [
     "down",
     "output",
     "verifier_options",
+    "prompt",
+    "part",
+    "large",
 ]
 TOKEN = "a-token-of-good-length"
 
@@ -84,11 +88,17 @@ def make_hostile(make_rollout):
             "environment": {"LD_PRELOAD": "/tmp/evil.so"},
             "parent": SCRIPT,
         }
+        context["inputs"]["prompts"]["path"] = "/rows.jsonl"
         context["params"] |= {"model": SCRIPT, "system_prompt": SCRIPT, "verifier": SCRIPT, SCRIPT: SCRIPT}
         (folder / "launch_context.json").write_text(json.dumps(context))
         rollouts = [make_rollout(prompt_id=SCRIPT, index=i, text=SCRIPT + "\u202e\x1b[2J") for i in range(3)]
         append_records(folder / "rollouts" / "cycle_1.jsonl", rollouts)
         (folder / "rollouts" / "cycle_9.jsonl").symlink_to(secret)
+        (folder / "seen.png").symlink_to(secret)
+        places = (str(secret), "seen.png", SCRIPT)
+        media = [MediaPart(kind=kind, path=path) for kind in ("image", "audio") for path in places]
+        message = Message(role="user", content=(*media, TextPart(text=SCRIPT)))
+        append_records(folder / "prompts.jsonl", [Prompt(id=SCRIPT, messages=(message,))])
         with (folder / "events.jsonl").open("a") as events:
             events.write('{"type": "notice", "m": {"message": "' + SCRIPT + '"}}\n[1, 2]\nnot json\n')
         (folder / "console.log").symlink_to(secret)
@@ -231,6 +241,7 @@ def test_a_hostile_run_folder_is_inert(page: Page, folders: Path, secret: Path) 
         f"/compare?run={at}&run={runs['good']}",
         f"/new/raft-train?from={at}",
     ]
+    paths += [f"/runs/{at}/media?prompt={quote(SCRIPT, safe='')}&part={part}" for part in range(7)]
     paths += [f"/api/runs/{at}/log?file=process", f"/runs/{at}/samples?file=cycle_1&q=alert", f"/api/compare?run={at}"]
     for path in paths:
         answer = page.get(path)

@@ -1,4 +1,4 @@
-"""Audio of a sample, inside the page itself, so that it plays wherever it is opened."""
+"""Audio of a sample: what a page can play, and how it stands inside of a page that is to play wherever it is opened."""
 
 from __future__ import annotations
 
@@ -11,7 +11,24 @@ from halo_forge.report.blocks import Sound
 from halo_forge.report.wording import visible
 
 MOST_BYTES = 300_000
-TYPES = {".flac": "audio/flac", ".wav": "audio/wav", ".mp3": "audio/mpeg", ".ogg": "audio/ogg"}
+HEAD = 12
+NOT_PLAYED = "a format that pages do not play"
+
+
+def sound_type(head: bytes) -> str | None:
+    """Return the media type of audio that browsers play, by how its file begins; None for everything else.
+
+    Args:
+        head: the first `HEAD` bytes.
+    """
+    if head.startswith(b"fLaC"):
+        return "audio/flac"
+    if head.startswith(b"RIFF") and head[8:12] == b"WAVE":
+        return "audio/wav"
+    if head.startswith(b"OggS"):
+        return "audio/ogg"
+    mpeg_frame = len(head) > 1 and head[0] == 0xFF and head[1] & 0xE6 == 0xE2  # MPEG audio, layer III
+    return "audio/mpeg" if mpeg_frame or head.startswith(b"ID3") else None
 
 
 def sounds(media: Iterable[MediaPart]) -> tuple[Sound, ...]:
@@ -21,13 +38,13 @@ def sounds(media: Iterable[MediaPart]) -> tuple[Sound, ...]:
 
 def _embed(part: MediaPart) -> Sound:
     path = Path(part.path)
-    kind = TYPES.get(path.suffix.lower())
-    if kind is None:
-        return Sound("", f"{visible(part.path)} (a format that pages do not play)")
     try:
         if path.stat().st_size > MOST_BYTES:
             return Sound("", f"{visible(part.path)} (too large for the page)")
         content = path.read_bytes()
     except OSError:
         return Sound("", f"{visible(part.path)} (not there any more)")
+    kind = sound_type(content[:HEAD])
+    if kind is None:
+        return Sound("", f"{visible(part.path)} ({NOT_PLAYED})")
     return Sound(f"data:{kind};base64,{b64encode(content).decode()}", visible(path.name))

@@ -6,17 +6,15 @@ import fcntl
 import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from pathlib import Path
 
 from pydantic import ValidationError
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Mount
-from starlette.staticfiles import StaticFiles
 
 from halo_forge.core.errors import EnvironmentFault, HaloError, RunConflictError, RunLockedError
+from halo_forge.web import assets
 from halo_forge.web.board import Board
 from halo_forge.web.meters import visible_accelerators
 from halo_forge.web.pages import (
@@ -29,6 +27,7 @@ from halo_forge.web.pages import (
     launch,
     log,
     login,
+    media,
     monitor,
     results,
     samples,
@@ -40,8 +39,7 @@ from halo_forge.web.security import Guard
 from halo_forge.web.settings import Settings
 from halo_forge.web.site import Site, read_secret, site_of
 
-STATIC = Path(__file__).with_name("static")
-OF_A_RUN = (monitor, actions, samples, log, space)
+OF_A_RUN = (monitor, actions, samples, media, log, space)
 PAGES = (dashboard, choose, launch, *OF_A_RUN, results, compare, verifiers, datasets, config, login)
 
 
@@ -73,7 +71,7 @@ def make_app(site: Site, queue: Queue) -> Starlette:
 
     routes = [route for page in PAGES for route in page.ROUTES]
     app = Starlette(
-        routes=[*routes, Mount("/static", StaticFiles(directory=STATIC))],
+        routes=[*routes, *assets.mounts()],
         middleware=[Middleware(Guard, settings=site.settings, secret=site.secret)],
         exception_handlers={
             HaloError: _known,

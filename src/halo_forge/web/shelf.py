@@ -1,26 +1,36 @@
-"""Sketches and decisions of files that were asked for lately, and a search through the rollouts themselves."""
+"""Sketches, decisions and places of prompts in files that were asked for lately, and a search through rollouts."""
 
 from __future__ import annotations
 
 import json
 import mmap
+import re
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from threading import Lock
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from halo_forge.core.errors import DataError
+from halo_forge.core.types import Prompt
 from halo_forge.rollout.decision import Decision
 from halo_forge.rollout.records import read_records
 from halo_forge.rollout.rollout_file import RolloutFile
 from halo_forge.rollout.sketch import Sketch
 
 KEPT_FILES = 4
+ID_FIRST = re.compile(rb'{"id":"([^"\\]*)",')
 TEXT_ENDS, VERDICT_BEGINS = b'"token_ids":[', b'"verdict":{'
 
 T = TypeVar("T")
 _Key = tuple[Path, int, int]
+
+
+class Place(NamedTuple):
+    """Where in a file a line stands, in bytes."""
+
+    offset: int
+    length: int
 
 
 class Shelf:
@@ -29,6 +39,7 @@ class Shelf:
     def __init__(self) -> None:
         self._sketches: OrderedDict[_Key, list[Sketch]] = OrderedDict()
         self._decisions: OrderedDict[_Key, dict[tuple[str, int], Decision]] = OrderedDict()
+        self._prompts: OrderedDict[_Key, dict[str, Place]] = OrderedDict()
         self._lock = Lock()
 
     def sketches(self, path: Path) -> list[Sketch]:
@@ -44,6 +55,14 @@ class Shelf:
         return self._get(
             self._decisions, path, lambda: {(d.prompt_id, d.index): d for d in read_records(path, Decision)}, {}
         )
+
+    def prompts(self, path: Path) -> dict[str, Place]:
+        """Prompt id -> where its line stands; empty if there is no such file.
+
+        Raises:
+            DataError: the file cannot be read.
+        """
+        return self._get(self._prompts, path, lambda: _places(path), {})
 
     def _get(self, store: OrderedDict[_Key, T], path: Path, read: Callable[[], T], nothing: T) -> T:
         try:
@@ -65,6 +84,47 @@ class Shelf:
                     store.popitem(last=False)
             store.move_to_end(key)
             return store[key]
+
+
+SHELF = Shelf()
+
+
+def read_prompts(shelf: Shelf, path: Path, ids: Collection[str]) -> dict[str, Prompt]:
+    """Read those of a run's prompts that are asked for, as far as it stored them.
+
+    Raises:
+        DataError: the file cannot be read.
+    """
+    places = shelf.prompts(path) if ids else {}
+    wanted = [places[name] for name in ids if name in places]
+    if not wanted:
+        return {}
+    with path.open("rb") as file:
+        lines = [(file.seek(place.offset), file.read(place.length))[1] for place in wanted]
+    try:
+        return {prompt.id: prompt for prompt in map(Prompt.model_validate_json, lines)}
+    except ValueError as error:
+        raise DataError(f"{path} has a prompt that cannot be read: {str(error)[:300]}") from error
+
+
+def _places(path: Path) -> dict[str, Place]:
+    places: dict[str, Place] = {}
+    offset = 0
+    with path.open("rb") as lines:
+        for line in lines:
+            if line.endswith(b"\n"):  # else it is being written
+                places[_id_of(line)] = Place(offset, len(line))
+            offset += len(line)
+    return places
+
+
+def _id_of(line: bytes) -> str:
+    if head := ID_FIRST.match(line):
+        return head[1].decode()
+    prompt = json.loads(line)
+    if not isinstance(prompt, dict):
+        raise ValueError("a line is no prompt")
+    return str(prompt.get("id"))
 
 
 def search(path: Path, sketches: Sequence[Sketch], text: str) -> list[Sketch]:

@@ -14,6 +14,7 @@ from starlette.responses import HTMLResponse
 from halo_forge import __version__
 from halo_forge.core.words import count, duration, percent
 from halo_forge.report.wording import visible
+from halo_forge.web import assets
 from halo_forge.web.board import Board
 from halo_forge.web.forms import label_of
 from halo_forge.web.preparing import Preparations
@@ -68,7 +69,13 @@ class Site:
             "visible": visible,
             "quote": lambda text: quote(str(text), safe=""),
         }
-        self.templates.globals |= {"count": count, "here": here, "navigation": NAVIGATION, "version": __version__}
+        self.templates.globals |= {
+            "count": count,
+            "here": here,
+            "navigation": NAVIGATION,
+            "static": assets.address(),
+            "version": __version__,
+        }
 
     def page(self, request: Request, template: str, status: int = 200, **context: object) -> HTMLResponse:
         """Draw a page."""

@@ -8,9 +8,11 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from halo_forge.core.errors import ConfigError, RunConflictError
+from halo_forge.core.errors import ConfigError, ModelError, RunConflictError
+from halo_forge.runs.housekeeping import CHECKPOINT
 from halo_forge.runs.prepare import prepare_run
 from halo_forge.runs.relaunch import plan_rerun, plan_resume
+from halo_forge.runs.run_dir import read_checkpoint
 from halo_forge.web.board import CAN_GO_ON, Entry, Standing
 from halo_forge.web.forms import equivalent_command
 from halo_forge.web.queue import Queue
@@ -39,6 +41,19 @@ def why_not_resume(entry: Entry) -> str:
     if entry.standing is Standing.SUCCEEDED:
         return "It has finished. halo-forge runs resume --set cycles=N adds cycles; Clone to form starts anew."
     return f"It is {entry.standing}."
+
+
+def resumed_from(folder: Path) -> str:
+    """Where a run would go on, by the newest checkpoint that it finished."""
+    found = [(int(name[1]), path) for path in folder.iterdir() if (name := CHECKPOINT.fullmatch(path.name))]
+    for _, path in sorted(found, reverse=True):
+        try:
+            checkpoint = read_checkpoint(path)
+        except ModelError:
+            continue
+        if checkpoint is not None:
+            return f"It goes on after cycle {checkpoint.cycle}, optimiser step {checkpoint.step:,}."
+    return "No cycle is finished yet: it goes on within the first."
 
 
 def stop(request: Request) -> Response:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mmap
 from pathlib import Path
+from typing import NamedTuple
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -20,12 +21,24 @@ HITS = 200
 LONGEST_LINE = 2_000
 
 
-def piece(request: Request) -> Response:
-    """Give a piece of whole lines: the last one, what follows `after`, or what stands before `before`."""
-    path = _file(request)
+class Piece(NamedTuple):
+    """Whole lines of a file.
+
+    Args:
+        begin: the place of the first byte; `end` is that behind the last.
+        size: of the file.
+    """
+
+    text: str
+    begin: int
+    end: int
+    size: int
+
+
+def read_piece(path: Path | None, *, after: int | None = None, before: int | None = None) -> Piece:
+    """Read the last lines of a file, those that follow `after`, or those before `before`; nothing of no file."""
     if path is None:
-        return JSONResponse({"text": "", "begin": 0, "end": 0, "size": 0})
-    after, before = (_place(request, name) for name in ("after", "before"))
+        return Piece("", 0, 0, 0)
     with path.open("rb") as file:
         size = file.seek(0, 2)
         if after is not None and after <= size:
@@ -42,7 +55,13 @@ def piece(request: Request) -> Response:
         whole = block.rfind(b"\n") + 1
         block = block[:whole] if whole or len(block) < PIECE else block
         end = begin + len(block)
-    return JSONResponse({"text": _words(block), "begin": begin, "end": end, "size": size})
+    return Piece(_words(block), begin, end, size)
+
+
+def piece(request: Request) -> Response:
+    """Give a piece of the log: the last one, what follows `after`, or what stands before `before`."""
+    after, before = (_place(request, name) for name in ("after", "before"))
+    return JSONResponse(read_piece(_file(request), after=after, before=before)._asdict())
 
 
 def find(request: Request) -> Response:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
+from contextlib import suppress
 from pathlib import Path
 
 from pydantic import JsonValue, ValidationError
+from pydantic_core import from_json, to_json
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -15,10 +16,11 @@ from halo_forge.runs.detail import Detail, read_detail
 from halo_forge.runs.housekeeping import size_of
 from halo_forge.runs.relaunch import COMMANDS
 from halo_forge.runs.summary import CycleSummary
-from halo_forge.web.board import ACTIVE
+from halo_forge.web.board import ACTIVE, CAN_GO_ON, Entry, Standing
 from halo_forge.web.figures import figures_of
 from halo_forge.web.meters import read_run_meters
-from halo_forge.web.pages.actions import why_not_resume
+from halo_forge.web.pages.actions import CYCLE_BASED, resumed_from, why_not_resume
+from halo_forge.web.pages.log import FILES, read_piece
 from halo_forge.web.pages.samples import cycles_with_rollouts
 from halo_forge.web.responses import download, existing, inert_page, inside
 from halo_forge.web.site import site_of
@@ -54,7 +56,9 @@ def show(request: Request) -> Response:
         detail=detail,
         figures=figures_of(folder),
         problem=problem,
-        resume_refused=why_not_resume(entry),
+        log=read_piece(existing(folder, FILES["console"])),
+        resume_refused=(refused := why_not_resume(entry)),
+        resume_said=_about_resuming(entry, refused),
         active=entry.standing in ACTIVE,
         slug=command.replace(" ", "-") if command else "",
         cycles=cycles_with_rollouts(folder),
@@ -74,16 +78,15 @@ def live(request: Request) -> Response:
     at = _whole_number(request.query_params.get("at", "0"))
     events, reached, more = read_events_from(entry.run.path, at)
     run = entry.run
-    return JSONResponse(
-        {
-            "standing": entry.standing,
-            "ended": run.ended,
-            "progress": None if run.progress is None else run.progress.model_dump(mode="json"),
-            "events": events,
-            "at": reached,
-            "more": more,
-        }
-    )
+    said = {
+        "standing": entry.standing,
+        "ended": run.ended,
+        "progress": None if run.progress is None else run.progress.model_dump(mode="json"),
+        "events": events,
+        "at": reached,
+        "more": more,
+    }
+    return Response(to_json(said, inf_nan_mode="null"), media_type="application/json")
 
 
 def meters(request: Request) -> Response:
@@ -137,15 +140,27 @@ def read_events_from(folder: Path, at: int) -> tuple[list[JsonValue], int, bool]
         stream.seek(at)
         block = stream.read(MOST_BYTES)
     cut = block.rfind(b"\n") + 1
-    events: list[JsonValue] = []
-    for line in block[:cut].split(b"\n"):
-        try:
-            event = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(event, dict):
-            events.append(event)
-    return events, at + cut, bool(cut) and at + cut < size
+    return _parsed(block[:cut].removesuffix(b"\n").split(b"\n")), at + cut, bool(cut) and at + cut < size
+
+
+def _parsed(lines: list[bytes]) -> list[JsonValue]:
+    """Read lines of JSON as one list, which takes a third of the time; what is no object is left out."""
+    try:
+        found = from_json(b"[" + b",".join(lines) + b"]")
+    except ValueError:
+        found = []
+        for line in lines:
+            with suppress(ValueError):
+                found.append(from_json(line))
+    return [event for event in found if isinstance(event, dict)]
+
+
+def _about_resuming(entry: Entry, refused: str) -> str:
+    """What the page says of going on: from where, or why not where one might look for it."""
+    if not refused:
+        return resumed_from(entry.run.path)
+    looked_for = entry.standing in CAN_GO_ON or (entry.run.kind in CYCLE_BASED and entry.standing is Standing.SUCCEEDED)
+    return f"Resume latest is off. {refused}" if looked_for else ""
 
 
 def _detail(folder: Path) -> tuple[Detail | None, str]:

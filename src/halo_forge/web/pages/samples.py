@@ -11,12 +11,12 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from halo_forge.core.errors import ConfigError, DataError
-from halo_forge.core.types import Prompt, Rollout, Stage
+from halo_forge.core.types import Rollout, Stage
 from halo_forge.rollout.decision import Decision
-from halo_forge.rollout.records import read_records
 from halo_forge.rollout.rollout_file import RolloutFile
 from halo_forge.rollout.sketch import Sketch
-from halo_forge.web.shelf import Shelf, search
+from halo_forge.web.media import Turn, folders_of, turns
+from halo_forge.web.shelf import SHELF, read_prompts, search
 from halo_forge.web.site import site_of
 from halo_forge.web.words import difference
 
@@ -29,7 +29,6 @@ SORTS = {
 }
 OUTCOMES = ("", "passed", "failed", "unverified")
 KEPT = ("", "kept", "dropped")
-SHELF = Shelf()
 
 
 @dataclass(frozen=True)
@@ -132,6 +131,7 @@ def compare_two(request: Request) -> Response:
         entry=entry,
         left=left,
         right=right,
+        prompts=_prompts(entry.run.path, {left.prompt_id, right.prompt_id}),
         rows=difference(left.completion.text, right.completion.text),
     )
 
@@ -219,10 +219,9 @@ def _one(folder: Path, key: str) -> Rollout:
     return next(RolloutFile(path).read([sketch]))
 
 
-def _prompts(folder: Path, wanted: set[str]) -> dict[str, Prompt]:
-    if not wanted:
-        return {}
-    return {prompt.id: prompt for prompt in read_records(folder / "prompts.jsonl", Prompt) if prompt.id in wanted}
+def _prompts(folder: Path, wanted: set[str]) -> dict[str, tuple[Turn, ...]]:
+    found, folders = read_prompts(SHELF, folder / "prompts.jsonl", wanted), folders_of(folder)
+    return {name: turns(prompt, folders) for name, prompt in found.items()}
 
 
 ROUTES = [

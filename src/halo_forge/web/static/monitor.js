@@ -159,7 +159,7 @@ async function poll() {
 // Log -------------------------------------------------------------------------------------------------------------
 const log = $("log"), lines = $("lines"), box = log.querySelector(".log-box"), note = $("lognote");
 const file = log.querySelector("select"), query = log.querySelector("input");
-let begin = 0, end = null, paused = false, searching = false;
+let begin = Number(lines.dataset.begin), end = Number(lines.dataset.end), paused = false, searching = false;
 const follow = () => box.scrollHeight - box.scrollTop - box.clientHeight < 60;
 function note_() { note.textContent = searching ? note.textContent : lines.textContent ? "" : "Nothing has been written yet."; $("earlier").hidden = searching || begin === 0; }
 async function tail() {
@@ -218,7 +218,9 @@ async function search() {
   box.scrollTop = 0;
 }
 
+note_();
+box.scrollTop = box.scrollHeight; // the page came with the end of the log
+setTimeout(tail, 1000);
 poll();
-tail();
 measure();
 setInterval(measure, 2500);

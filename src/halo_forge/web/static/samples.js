@@ -24,3 +24,23 @@ if (form) {
   form.addEventListener("submit", () => { try { sessionStorage.removeItem(key); } catch { /* nothing was kept */ } });
   show();
 }
+
+// A picture opens large over the page; one that cannot be read says so, and its address says why.
+const enlarged = document.querySelector("dialog.enlarged"), large = enlarged?.querySelector("img");
+document.addEventListener("click", (event) => {
+  const link = event.target.closest("a.picture");
+  if (event.target === enlarged || event.target === large) enlarged.close();
+  if (!link || event.button || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  large.src = link.href;
+  large.alt = link.firstElementChild.alt.replace(", opens large", "");
+  enlarged.showModal();
+});
+for (const image of document.querySelectorAll("a.picture img")) {
+  const failed = () => {
+    image.parentElement.className = "small";
+    image.replaceWith(image.alt.replace(", opens large", " cannot be shown: see why"));
+  };
+  if (image.complete && !image.naturalWidth && image.currentSrc) failed();
+  else image.addEventListener("error", failed);
+}
