@@ -48,6 +48,25 @@ def test_a_program_reads_its_input_and_files_and_writes_three_streams(sandbox: I
     assert 0 < outcome.peak_memory_mb < 100
 
 
+def test_a_file_it_makes_comes_back(sandbox: IsolatedSandbox) -> None:
+    script = "head -c 300000 /dev/zero | tr '\\0' x >/work/made; echo lie 2>/dev/null >&3; exit $0"
+    job = Job(("/bin/sh", "-c", script, "0"), Limits(), returned="/work/made")
+    assert sandbox.run(job).report == b"x" * 300_000
+    failed = sandbox.run(job._replace(argv=(*job.argv[:-1], "3")))
+    assert (failed.exit_status, failed.report) == (3, b"")
+    cut = sandbox.run(job._replace(limits=Limits(report_bytes=1000)))
+    assert cut.flooded
+    assert cut.report == b"x" * 1000
+
+
+@pytest.mark.parametrize("script", ["true", "ln -s /etc/hosts /work/made", "mkfifo /work/made", "mkdir /work/made"])
+def test_what_is_no_file_does_not_come_back(sandbox: IsolatedSandbox, script: str) -> None:
+    job = Job(("/bin/sh", "-c", script), Limits(), returned="/work/made")
+    with pytest.raises(EnvironmentFault, match="/work/made does not come back"):
+        sandbox.run(job)
+    assert sandbox.run(job._replace(argv=("/bin/sh", "-c", "echo now >/work/made"))).report == b"now\n"
+
+
 def test_it_sees_neither_host_files_nor_the_environment(sandbox: IsolatedSandbox) -> None:
     os.environ["HALO_SECRET"] = "s3cret"
     outcome = shell(sandbox, "ls -A / /etc /tmp /work; cat /etc/passwd /root/.profile; env; hostname")

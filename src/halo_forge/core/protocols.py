@@ -161,6 +161,8 @@ class Job(NamedTuple):
             copy; its result is the report. For scripts alone that run nothing of a program's.
         payload: bytes it finds on descriptor 5, positioned at their start; None gives it no such descriptor.
         report: whether it gets descriptor 3, whose bytes come back as `Outcome.report`.
+        returned: a file it makes, such as `/work/program`, that comes back as the report if the program ends with
+            status 0; it has no descriptor 3 then.
     """
 
     argv: tuple[str, ...]
@@ -174,6 +176,7 @@ class Job(NamedTuple):
     inline: bool = False
     payload: bytes | None = None
     report: bool = False
+    returned: str = ""
 
 
 class Python(NamedTuple):

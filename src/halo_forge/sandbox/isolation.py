@@ -115,7 +115,8 @@ class IsolatedSandbox:
 
 def _start(slot: Slot, job: Job, ours: Descriptors, passed: Descriptors, stdout: int | None) -> Watch:
     stderr = None if stdout is None and job.image else _pipe_out(ours, passed, 2)
-    channel = _pipe_out(ours, passed, REPORT_DESCRIPTOR) if job.report and not job.inline else None
+    reported = (job.report or job.returned) and not job.inline
+    channel = _pipe_out(ours, passed, REPORT_DESCRIPTOR) if reported else None
     if job.payload is not None:
         passed.add(memory_file(job.payload), PAYLOAD)
     if len(job.files) > FILES_A_JOB:
@@ -143,7 +144,8 @@ def _start_linked(slot: Slot, job: Job, ours: Descriptors, to_other: Descriptors
 def _request(kind: int, job: Job, targets: list[int]) -> Request:
     limits = list(passing_limits(job.limits) + (() if job.image else lasting_limits(job.limits)))
     folder, disk_mb = "/work" if job.limits.disk_mb else "/", job.limits.disk_mb
-    return Request(kind, list(job.argv), dict(job.env), targets, list(job.files), folder, disk_mb, limits)
+    argv, env, files = list(job.argv), dict(job.env), list(job.files)
+    return Request(kind, argv, env, targets, files, folder, disk_mb, limits, job.returned)
 
 
 def _pipe_out(ours: Descriptors, passed: Descriptors, target: int) -> int:

@@ -38,9 +38,10 @@ from typing import Any, NamedTuple
 
 PR_SET_DUMPABLE, PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS, PR_SET_CHILD_SUBREAPER = 4, 22, 38, 36
 SECCOMP_MODE_FILTER = 2
-TARGETS, OWN, LINK, PAYLOAD = 8, 200, 4, 5
+TARGETS, OWN, CHANNEL, LINK, PAYLOAD = 8, 200, 3, 4, 5
 MESSAGE_BYTES, DESCRIPTORS = 1 << 20, 250
 FRAMES = 8  # between a new interpreter's first frame and what a script runs: ours, and those of the scripts
+FILE_KIND, REGULAR_FILE = 0o170000, 0o100000
 PROGRAM, SCRIPT, INLINE, STANDBY = 0, 1, 2, 3
 REPORT = struct.Struct("=?idd")
 libc = ctypes.CDLL(None, use_errno=True)
@@ -58,6 +59,7 @@ class Request(NamedTuple):
         folder: where it starts.
         disk_mb: size of its work folder, 0 for none.
         limits: (kind, soft, hard) of its resource limits.
+        returned: a file whose content goes to descriptor 3 when a program has ended with status 0, `""` for none.
     """
 
     kind: int
@@ -68,6 +70,7 @@ class Request(NamedTuple):
     folder: str
     disk_mb: int
     limits: list[tuple[int, int, int]]
+    returned: str
 
 
 def call(result: int, deed: str) -> None:
@@ -204,6 +207,8 @@ class Launcher:
         if main:  # until it ends, every page touched here is copied
             present, killed = self.attend(main)
             status, cpu_s, peak_kb = self.reap(main)
+        if main and not status and request.returned:
+            failure = self.hand_back(request.returned)
         for descriptor in descriptors:
             os.close(descriptor)
         for target in request.targets:
@@ -217,6 +222,23 @@ class Launcher:
             return None
         tag = b"E" if failure else b"S" if self.spent else b"R"
         return tag + (failure.encode() or REPORT.pack(killed, status, cpu_s, peak_kb))
+
+    def hand_back(self, path: str) -> str:
+        """Send a file that the program has made; return what keeps it from it, `""` if nothing does."""
+        try:
+            content = os.open(self.fence.placed(path), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+            try:
+                found = os.fstat(content)
+                if found.st_mode & FILE_KIND != REGULAR_FILE:
+                    return f"its {path} does not come back: it is not a file"
+                done, size = 0, found.st_size
+                while done < size:
+                    done += os.sendfile(CHANNEL, content, done, size - done)
+            finally:
+                os.close(content)
+        except OSError as error:
+            return f"its {path} does not come back: {error}"
+        return ""
 
     def confine(self) -> None:
         """Give up, for good, what this process and those it starts must not do."""
@@ -244,6 +266,8 @@ class Launcher:
                 sys.argv = request.argv[1:]
                 self.scripts[request.argv[0]].main()
                 os._exit(0)
+            if request.returned:
+                os.close(CHANNEL)
             argv = [self.fence.placed(word) for word in request.argv]
             os.execve(argv[0], argv, {name: self.fence.placed(value) for name, value in request.env.items()})
         except BaseException as error:  # noqa: BLE001  (whatever it is, a copy of the launcher must not go on)

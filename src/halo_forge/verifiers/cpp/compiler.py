@@ -42,6 +42,7 @@ LAST_CHARS = 8000
 TRUSTED_S = 2.0
 LOADER_FAILED = 127
 LOADER_SAYS = b"error while loading shared libraries"
+BINARY = "/work/program"
 BINARY_BYTES = 128 << 20
 DIAGNOSTIC_BYTES = 1 << 20
 
@@ -180,14 +181,13 @@ class Compiler:
             words += self.headers.options(header)
             mounts |= self.headers.mounts
             source = without_leading(source, header.names)
-        returned = link and self._toolchain.runs_here
+        returned = BINARY if link and self._toolchain.runs_here else ""
         if link:
-            words += (*self._linker, f"/job/{file}", "-o", "/work/program")
+            words += (*self._linker, f"/job/{file}", "-o", BINARY)
         else:
             words += ("-fsyntax-only", f"/job/{file}")
-        argv = ("/bin/sh", "-c", '"$@" && exec cat /work/program >&3', "sh", *words) if returned else words
         files = {file: source.encode(errors="replace")}
-        job = Job(argv, self._limits, files=files, mounts=mounts, env=self._environment(), report=returned)
+        job = Job(words, self._limits, files=files, mounts=mounts, env=self._environment(), returned=returned)
         return compiled(meter, job, part_was_killed)
 
     def _environment(self) -> Mapping[str, str]:

@@ -42,9 +42,9 @@ COMPILE_FAILED, LINK_FAILED = 81, 82
 # A tool that was killed has a status above 128, which is kept.
 ENDED = "{{ status=$?; [ $status -gt 128 ] && exit $status; exit {}; }}"
 COMPILE = f'cd "$LIBRARY"; compiler=$1; shift; "$compiler" "$@" >&2 || {ENDED.format(COMPILE_FAILED)}'
-LINKED = '"$LINKER" -L "$LIBRARY" -s -w -o /work/program /work/program.a >&2'
+BINARY = "/work/program"
+LINKED = f'"$LINKER" -L "$LIBRARY" -s -w -o {BINARY} /work/program.a >&2'
 LINK = f"{COMPILE}; {LINKED} || {ENDED.format(LINK_FAILED)}"
-SEND = "exec cat /work/program >&3"
 PLACES = 'sed -e "s#@LIBRARY@#$LIBRARY#g" -e "s#@JOB@#$(dirname "$2")#g" -e "s#@WORK@#$TMPDIR#g" "$3" >/work/vet.cfg'
 VET = f'{PLACES} && exec "$1" /work/vet.cfg'
 ERROR = re.compile(r"(?:\S*/)?(?P<file>program|driver|setup|main)\.go:(?P<line>\d+)(?::\d+)?: (?P<text>.+)")
@@ -227,9 +227,10 @@ class GoToolchain:
             f"{self._go.tools}/compile", "-p", "main", "-complete", "-pack", "-c=1",
             "-importcfg", f"{LIBRARY_INSIDE}/{IMPORTS}", "-o", "/work/program.a", *(f"/job/{name}" for name in names),
         )  # fmt: skip
-        script = f"{LINK}; {SEND}" if link else COMPILE
+        script = LINK if link else COMPILE
         files = {f"{name}.go": in_place(text).encode(errors="replace") for name, text in sources.items()}
-        return compiled(meter, self._job(("/bin/sh", "-c", script, "sh", *words), files)._replace(report=link))
+        job = self._job(("/bin/sh", "-c", script, "sh", *words), files)
+        return compiled(meter, job._replace(returned=BINARY if link else ""))
 
     def _vet(self, meter: Meter, program: str) -> Outcome:
         archives = {name: f"@LIBRARY@/{name}.a" for name in self._go.packages}

@@ -17,6 +17,7 @@ from halo_forge.verifiers.rust.rustc import INSTALL, Rustc
 
 CRATES_INSIDE = "/opt/crates"
 TRIVIAL = 'fn main() { println!("{}", 1); }\n'
+BINARY = "/work/program"
 BINARY_BYTES = 256 << 20
 DIAGNOSTIC_BYTES = 4 << 20
 MOLD = ("-Clink-arg=-fuse-ld=mold", "-Clink-arg=-Wl,--no-fork,--thread-count=1")
@@ -158,20 +159,16 @@ class RustCompiler:
 
     def _compile(self, meter: Meter, source: str, *, link: bool, lints: bool = True) -> Outcome:
         words: tuple[str, ...] = (*self._options, *(self._lints if lints else ()))
-        words += (
-            (*CODE, *self._linker, "-o", "/work/program") if link else ("--emit=metadata", "-o", "/work/program.rmeta")
-        )
+        words += (*CODE, *self._linker, "-o", BINARY) if link else ("--emit=metadata", "-o", "/work/program.rmeta")
         job = self._job((*words, "/job/program.rs"), source, link=link)
         return compiled(meter, job, _was_killed)
 
     def _job(self, words: tuple[str, ...], source: str, *, link: bool = False) -> Job:
         argv = (self._rustc.program, *words)
-        if link:
-            argv = ("/bin/sh", "-c", '"$@" && exec cat /work/program >&3', "sh", *argv)
         mounts = {**self._rustc.mounts, **({CRATES_INSIDE: self._crates.folder} if self._crates.folder else {})}
         environment = {**self._rustc.env, "PATH": "/usr/bin:/bin"}
         files = {"program.rs": source.encode(errors="replace")}
-        return Job(argv, self._limits, files=files, mounts=mounts, env=environment, report=link)
+        return Job(argv, self._limits, files=files, mounts=mounts, env=environment, returned=BINARY if link else "")
 
     def _require_working(self, meter: Meter) -> None:
         """Compile a trivial program, so that a broken compiler is not taken for a broken program.
