@@ -54,7 +54,8 @@ class Toolchain(NamedTuple):
         return found
 
 
-MOLD = ("-fuse-ld=mold", "-Wl,--no-fork", "-Wl,--thread-count=1")
+# What nobody reads of a program that is run once is not written: symbols, and a hash of the whole.
+MOLD = ("-fuse-ld=mold", "-Wl,--no-fork", "-Wl,--thread-count=1", "-Wl,--build-id=none", "-s")
 TOOLCHAINS: dict[ToolchainName, Toolchain] = {
     "gcc": Toolchain(
         "gcc", {"c": "gcc", "c++": "g++"}, "install it with `apt-get install g++`",
