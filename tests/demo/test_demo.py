@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from halo_forge.cli.app import run as run_here
-from halo_forge.demo import every
+from halo_forge.demo import demos
 from halo_forge.demo.recipes import RECIPES
 
 ARMS = ("sft", "raft", "control", "unfiltered")
@@ -29,7 +29,7 @@ def every_demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """`--domain all`, for which code stands alone here; the slow test below runs each."""
     folder = tmp_path_factory.mktemp("demo") / "all"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(every, "RECIPES", {"code": RECIPES["code"]})
+        patch.setattr(demos, "RECIPES", {"code": RECIPES["code"]})
         assert run_here(["demo", "--domain", "all", "--quick", "--output", str(folder)]) == 0
     return folder
 
@@ -115,11 +115,11 @@ def test_every_demo_stopped_and_continued(tmp_path: Path) -> None:
     done = run(*words, "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "out" / "code" / "events.jsonl").read_bytes() == first
-    demos = json.loads(done.stdout)["demos"]
-    assert list(demos) == ["code", "reasoning", "audio", "vlm", "agentic"]
-    for domain, demo in demos.items():
+    found = json.loads(done.stdout)["demos"]
+    assert list(found) == ["code", "reasoning", "audio", "vlm", "agentic"]
+    for domain, demo in found.items():
         assert json.loads((tmp_path / "out" / domain / "summary.json").read_text()) == demo
-    assert demos["audio"]["primary_metric"] == "WER" and demos["audio"]["higher_is_better"] is False
+    assert found["audio"]["primary_metric"] == "WER" and found["audio"]["higher_is_better"] is False
 
 
 @pytest.mark.slow

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def _run(loaded: Loaded[DemoConfig], listeners: tuple[Listener, ...]) -> DemoSummary | DemosSummary:
-    from halo_forge.demo.every import run_every_demo
+    from halo_forge.demo.demos import run_every_demo
     from halo_forge.demo.run import run_demo
 
     return run_every_demo(loaded, listeners) if loaded.config.domain == "all" else run_demo(loaded, listeners)
