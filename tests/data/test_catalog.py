@@ -55,6 +55,14 @@ def test_what_became_of_an_id(name: str, text: str) -> None:
     assert text in str(caught.value)
 
 
+def test_a_use_that_a_set_is_not_for_names_those_that_are() -> None:
+    with pytest.raises(DataError) as caught:
+        find_dataset("metamath").conversion("rlvr")
+    assert (
+        str(caught.value) == "dataset 'metamath' is for sft, not for rlvr; of reasoning there are gsm8k, math for that"
+    )
+
+
 def test_unknown_name_lists_those_that_exist() -> None:
     with pytest.raises(ConfigError, match=r"unknown dataset 'codealpacca': did you mean 'codealpaca'\? choose one of"):
         find_dataset("codealpacca")

@@ -83,8 +83,7 @@ def load_catalogue_conversations(
         DataError: it is not for supervised training, cannot be fetched, or lacks a column it used to have.
     """
     dataset = find_dataset(name)
-    if "sft" not in (dataset.use, *dataset.also):
-        raise DataError(f"dataset '{name}' is for {dataset.use}, not for supervised training")
+    dataset.conversion("sft")  # refused here where it is not for that
     fetched = fetch(dataset, use="sft", listeners=listeners)
     loaded = load_conversations(fetched.path, max_samples=max_samples, seed=seed)
     noted = {**loaded.noted, CACHED: len(loaded.conversations)} if fetched.cached else loaded.noted

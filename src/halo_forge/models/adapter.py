@@ -72,7 +72,10 @@ def _new(model: Any, tuning: TuningOptions, seed: int) -> Any:
     try:
         return get_peft_model(model, config)
     except ValueError as error:
-        raise ConfigError(f"--lora-targets {','.join(targets)}: {one_line(error)}") from error
+        raise ConfigError(
+            f"--lora-targets {','.join(targets)}: {one_line(error)} Give names of linear layers such as q_proj,v_proj, "
+            "or all-linear"
+        ) from error
 
 
 def _adapted(model: Any, targets: list[str]) -> str | list[str]:

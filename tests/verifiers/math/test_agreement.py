@@ -29,7 +29,7 @@ EQUAL = {
     "style and units": [
         ("1/5", r"\left( \frac{1}{5} \right)"), ("1/5", r"\frac{1}{5} \text{ litres}"),
         ("1/5", r"\frac{1}{5} \textbf{litres}"), ("1/5", r"k = \frac{1}{5}"), ("8", r"8 \text{ cm}"),
-        (r"\frac{1}{6}", r"\frac{1}{6}."), ("60", r"60^\circ"), (r"60^\circ", "60"),
+        ("60", r"60^\circ"), (r"60^\circ", "60"),
     ],
     "percent": [(r"35\%", "35"), (r"35\%", r"35 \%"), ("35", r"35\%"), (r"35\%", "35 percent")],
     "sets and intervals": [
@@ -80,7 +80,6 @@ def verifier() -> Iterator[Verifier]:
     sandbox.close()
 
 
-@pytest.mark.filterwarnings("ignore")  # what the libraries warn of is taken for an unequal answer where it is raised
 @pytest.mark.parametrize(("vectors", "equal"), [(EQUAL, True), (DIFFERENT, False)])
 def test_one_box_is_judged_as_math_verify_judges_it(
     verifier: Verifier, vectors: dict[str, list[tuple[str, str]]], equal: bool

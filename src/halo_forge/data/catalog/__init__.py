@@ -124,7 +124,11 @@ class Dataset:
         if use is None or use == self.use:
             return self.use, self.convert
         if use not in self.also:
-            raise DataError(f"dataset '{self.name}' is for {' and '.join([self.use, *self.also])}, not for {use}")
+            fitting = [d.name for d in all_datasets() if d.domain == self.domain and use in (d.use, *d.also)]
+            others = f"; of {self.domain} there are {', '.join(fitting)} for that" if fitting else ""
+            raise DataError(
+                f"dataset '{self.name}' is for {' and '.join([self.use, *self.also])}, not for {use}{others}"
+            )
         return use, self.also[use]
 
 
