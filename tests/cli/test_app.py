@@ -1,5 +1,6 @@
 import errno
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -199,3 +200,19 @@ def test_the_last_boundary_catches_what_nobody_foresaw(
     assert capsys.readouterr().err == (
         "halo-forge: error: ZeroDivisionError: odd; run again with --debug for the traceback\n"
     )
+
+
+@pytest.mark.parametrize(("size", "status"), [("2", 0), ("1", -signal.SIGABRT)])
+def test_one_of_several_processes_leaves_without_taking_the_interpreter_down(size: str, status: int) -> None:
+    script = (
+        "import atexit, os, sys, types\n"
+        "atexit.register(os.abort)  # as gloo's threads do now and then\n"
+        "sys.modules['halo_forge.training.team'] = types.ModuleType('team')\n"
+        "sys.argv[1:] = ['--version']\n"
+        "from halo_forge.cli.app import main\n"
+        "main()\n"
+    )
+    environment = {**os.environ, "RANK": "0", "WORLD_SIZE": size}
+    ended = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
+    assert ended.returncode == status
+    assert "halo-forge" in ended.stdout

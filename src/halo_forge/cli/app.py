@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -12,6 +13,7 @@ from halo_forge.cli.deferred import Deferred, LazyGroup
 from halo_forge.cli.errors import Session, report
 
 PROGRAM = "halo-forge"
+TEAM = "halo_forge.training.team"
 
 
 COMMANDS = (
@@ -66,4 +68,11 @@ def run(args: Sequence[str] | None = None) -> int:
 
 def main() -> None:
     """Run the command line of this process and end it."""
-    sys.exit(run())
+    code = run()
+    if TEAM in sys.modules and os.environ.get("WORLD_SIZE", "1") != "1":
+        # gloo's threads may hold tensors until after the interpreter has gone, which aborts the process
+        # (github.com/pytorch/pytorch/pull/179291); everything of ours is written and closed by now.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
