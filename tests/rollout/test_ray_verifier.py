@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import socket
+import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -190,3 +195,46 @@ def test_addresses_without_a_cluster_are_refused(tmp_path: Path) -> None:
         folder.verify("ray.jsonl", executor="ray", ray_address="ray://127.0.0.1:10001")
     with pytest.raises(EnvironmentFault, match=r"no Ray cluster at --ray-address 127.0.0.1:9 .*ray start --head"):
         folder.verify("ray.jsonl", executor="ray", ray_address="127.0.0.1:9")
+
+
+@pytest.mark.slow
+def test_a_cluster_that_asks_for_a_token_gets_it(scripted_package: Path, tmp_path: Path) -> None:
+    """As `ray start` makes it where the user has a token."""
+    (tmp_path / "in.jsonl").write_text(json.dumps({"id": 0, "prompt": "p", "completion": "right"}) + "\n")
+    port = free_port()
+    homes = {name: tmp_path / name for name in ("ours", "strange")}
+    for name, home in homes.items():
+        (home / ".ray").mkdir(parents=True)
+        (home / ".ray" / "auth_token").write_text(f"{name}-{'0' * 32}")
+    plain = {key: value for key, value in os.environ.items() if not key.startswith("RAY_")}
+    environments = {name: {**plain, "HOME": str(home), "RAY_USAGE_STATS_ENABLED": "0"} for name, home in homes.items()}
+    ray = [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block", "--num-cpus=1"]
+    ray += [f"--port={port}", "--include-dashboard=false", "--object-store-memory=80000000"]
+    words = [sys.executable, "-m", "halo_forge", "verify", str(tmp_path / "in.jsonl"), "--verifier", "scripted"]
+    words += ["--output", str(tmp_path / "out.jsonl"), "--sandbox", "limits", "--executor", "ray"]
+    words += ["--ray-address", f"127.0.0.1:{port}"]
+    started = subprocess.Popen(ray, env=environments["ours"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait_for_port(port)
+        refused = subprocess.run(words, env=environments["strange"], capture_output=True, text=True, timeout=120)
+        assert refused.returncode == 3 and "asks for a token and takes none of this user's" in refused.stderr
+        taken = subprocess.run(words, env=environments["ours"], capture_output=True, text=True, timeout=120)
+        assert taken.returncode == 0, taken.stderr
+        assert json.loads((tmp_path / "out.jsonl").read_text())["passed"]
+    finally:
+        started.terminate()
+        started.wait(30)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port: int = free.getsockname()[1]
+    return port
+
+
+def wait_for_port(port: int) -> None:
+    for _ in range(600):
+        with suppress(OSError):
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return
+        time.sleep(0.1)

@@ -10,6 +10,7 @@ import os
 import platform
 import signal
 import socket
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -29,6 +30,8 @@ from halo_forge.rollout.wire import Refusal
 
 CLOSE_PATIENCE_S = 10.0
 KNOCK_PATIENCE_S = 10.0
+AUTH_MODE = "RAY_AUTH_MODE"
+ASK = "import sys; from ray._raylet import GcsClient; GcsClient(address=sys.argv[1])"
 START_ONE = (
     "start one with `ray start --head` (and `ray start --address HOST:6379` on each further machine), give its "
     "--ray-address HOST:PORT, or --ray-address local for a Ray of this machine alone"
@@ -214,6 +217,7 @@ def _connect(ray: ModuleType, address: str) -> None:
     own: dict[str, object] = {"include_dashboard": False} if address == "local" else {}
     try:
         _knock(address)
+        _bring_token(address)
         ray.init(address=address, log_to_driver=False, logging_level="ERROR", configure_logging=False, **own)
     except (ConnectionError, OSError, RuntimeError, ValueError) as error:
         reason = " ".join(str(error).split())[:300]
@@ -231,6 +235,44 @@ def _knock(address: str) -> None:
     if not host or not port.isdigit():
         raise ValueError("give auto, local or HOST:PORT")
     socket.create_connection((host, int(port)), KNOCK_PATIENCE_S).close()
+
+
+def _bring_token(address: str) -> None:
+    """Send this user's token to a cluster that asks for one; Ray itself would try without it, and without end.
+
+    `ray start` has a cluster ask for the token in ~/.ray/auth_token as soon as there is one, which a Ray of this
+    machine alone leaves behind.
+
+    Raises:
+        ConnectionError: it asks for another, or there is none.
+    """
+    if address in ("auto", "local") or AUTH_MODE in os.environ or _answers(address, {}):
+        return
+    if not _answers(address, {AUTH_MODE: "token"}):
+        raise ConnectionError(
+            "it asks for a token and takes none of this user's: bring that of the machine on which `ray start --head` "
+            "ran, as ~/.ray/auth_token or in the variable RAY_AUTH_TOKEN"
+        )
+    os.environ[AUTH_MODE] = "token"
+    with suppress(KeyError):  # of a Ray that knows no tokens
+        sys.modules["ray._raylet"].__dict__["Config"].initialize("")  # it has read the variable already
+
+
+def _answers(address: str, environment: Mapping[str, str]) -> bool:
+    """Ask a cluster for its id, in a process of its own; False when it asks for a token in turn."""
+    command = [sys.executable, "-c", ASK, address]
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "RAY_BACKEND_LOG_LEVEL": "warning", **environment},
+    ) as asking:
+        assert asking.stdout is not None
+        wants_token = any("Unauthenticated" in line or "AuthenticationError" in line for line in asking.stdout)
+        asking.kill()
+    return not wants_token
 
 
 @cache
