@@ -2,7 +2,7 @@
 
     python benchmarks/plan.py runs/results/seed0 runs/results/seed1 runs/results/seed2 --work /tmp/plan
 
-For each demo folder: `plan --measure` runs two cycles on a part of its prompts, with its SFT model and another seed;
+For each demo folder: `plan --measure` runs three cycles on a part of its prompts, with its SFT model and another seed;
 then whole runs are made with that model, some of other sizes, and what each phase took is put beside the prediction.
 A phase that took less than a twentieth of its run is given, but not judged. Programs are judged anew in every run: each
 has a cache of its own. The processors that other work took meanwhile are told, as the clock counts them too.

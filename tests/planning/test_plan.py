@@ -146,7 +146,8 @@ def test_another_size_is_taken_in_proportion() -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("token_s: 0", r"holds no rates: token_s: Input should be greater than 0"),
+        ("token_s: -1", r"holds no rates: token_s: Input should be greater than or equal to 0"),
+        (RATES.model_copy(update={"token_s": 0.0}).model_dump_json(), "step_s or token_s must be above 0"),
         ("[1, 2", "holds no rates: while parsing"),
         ("speed: 4", "holds no rates: .*it has source, step_s"),
     ],
@@ -186,7 +187,7 @@ def test_rates_of_a_real_run_foretell_that_run(
     assert run(["plan", "--measured", str(tmp_path / "run"), "--nodes", "4", "--json"]) == 0
     written = tmp_path / "plan.json"
     written.write_text(capsys.readouterr().out)
-    assert read_rates_file(written).model_copy(update={"store_s": 0.0}) == rates.model_copy(update={"store_s": 0.0})
+    assert read_rates_file(written) == rates
     plan = json.loads(written.read_text())
     assert [each["nodes"] for each in plan["simulated"]] == [1, 2, 4]
     shape = {"prompts": 10, "holdout": 4, "samples": 4, "cycles": 2, "rows_per_chunk": 8, "epochs": 2.0}
@@ -200,7 +201,7 @@ def test_a_plan_measures_the_settings_themselves(settings: dict[str, Any], tmp_p
     file = tmp_path / "raft.yaml"
     file.write_text(yaml.safe_dump({**settings, "cycles": 7, "output": str(tmp_path / "real")}))
     plan = make_plan(load(PlanConfig, {"measure": file, "nodes": 1}).config)
-    assert len(plan.rates.rows_per_prompt) == 2 and plan.rates.source == f"a short run of {file}"
+    assert len(plan.rates.rows_per_prompt) == 3 and plan.rates.source == f"a short run of {file}"
     assert (plan.work.prompts, plan.work.holdout, plan.work.cycles) == (10, 4, 7)
     assert plan.prediction.total_s > 0 and not (tmp_path / "real").exists()
     file.write_text(yaml.safe_dump({**settings, "select": "reward"}))  # nothing is right, so nothing is kept

@@ -25,7 +25,7 @@ class PlanConfig(CommandConfig):
 
     measure: Path | None = option(
         None,
-        "YAML of settings for raft train, such as the config.yaml of a run: its first two cycles are run now, on two "
+        "YAML of settings for raft train, such as the config.yaml of a run: its first three cycles are run now, on two "
         "chunks of its prompts, in a temporary folder.",
         section=RUN,
     )

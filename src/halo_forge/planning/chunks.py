@@ -6,13 +6,14 @@ these tell how fast each goes alone. The chunks between tell how much they hinde
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import pairwise
+from collections.abc import Mapping, Sequence
+from itertools import groupby, pairwise
 from typing import NamedTuple
 
 import numpy as np
 
 MOST_SLOWDOWN = 4.0
+ROUNDS = 20
 
 
 class Chunk(NamedTuple):
@@ -68,35 +69,61 @@ def fit_drawing(chunks: Sequence[Chunk]) -> Drawing:
     return Drawing(single[0], 0.0) if errors[0] < errors[1] else Drawing(0.0, single[1])
 
 
-def fit_slowdown(chunks: Sequence[Chunk], drawing: Drawing) -> float:
+def fit_slowdown(chunks: Sequence[Chunk], drawing: Drawing, workers: int) -> float:
     """Say how many times as long drawing took while the chunk before was judged."""
-    beyond = together = 0.0
-    for judged, drawn in pairwise(chunks):
-        if judged.collection != drawn.collection:
-            continue
-        alone = drawing.seconds(drawn)
-        beyond += drawn.draw_s - alone
+    pairs = [(judged, drawn) for judged, drawn in pairwise(chunks) if judged.collection == drawn.collection]
+    beyond = sum(drawn.draw_s - drawing.seconds(drawn) for _, drawn in pairs)
+    slowdown = 1.0
+    for _ in range(ROUNDS):  # how long they were at it together depends on what judging lost meanwhile
+        loses = judging_loses(slowdown, workers)
         # The two begin at the same time, and hinder each other until the shorter one ends.
-        together += max(0.0, min(alone, judged.judge_s - max(0.0, drawn.draw_s - alone)))
-    return min(MOST_SLOWDOWN, max(1.0, 1 + beyond / together)) if together > 0 else 1.0
+        together = sum(min(drawing.seconds(drawn), _alone(judged, drawn, drawing, loses)) for judged, drawn in pairs)
+        slowdown = min(MOST_SLOWDOWN, max(1.0, 1 + beyond / together)) if together > 0 else 1.0
+    return slowdown
 
 
-def judging_alone(chunks: Sequence[Chunk], drawing: Drawing, slowdown: float) -> list[float]:
+def judging_loses(slowdown: float, workers: int) -> float:
+    """Return the seconds that judging loses for each second in which a chunk would be drawn beside it.
+
+    Drawing takes a processor from the workers, of which each has one; where it slows down less, it takes less.
+    """
+    return min(slowdown - 1, 1 / workers)
+
+
+def judging_alone(chunks: Sequence[Chunk], drawing: Drawing, loses: float) -> list[float]:
     """Return the share of each chunk's seconds of judging that it would have taken with nothing drawn beside it."""
     shares = []
     for chunk, following in zip(chunks, [*chunks[1:], None], strict=True):
         if chunk.last or following is None or chunk.judge_s <= 0:
             shares.append(1.0)
-            continue
-        drawn = drawing.seconds(following)
-        alone = chunk.judge_s / slowdown
-        if alone > drawn:
-            alone = max(drawn, chunk.judge_s - (slowdown - 1) * drawn)
-        shares.append(min(1.0, alone / chunk.judge_s))
+        else:
+            shares.append(_alone(chunk, following, drawing, loses) / chunk.judge_s)
     return shares
+
+
+def _alone(judged: Chunk, drawn: Chunk, drawing: Drawing, loses: float) -> float:
+    """Seconds in which a chunk would have been judged had the other not been drawn meanwhile."""
+    return max(judged.judge_s / (1 + loses), judged.judge_s - loses * drawing.seconds(drawn))
 
 
 def fit_lookup(chunks: Sequence[Chunk], shares: Sequence[float], workers: int) -> float:
     """Return the seconds a completion that judging took besides the verdicts that had to be found."""
     beyond = sum((c.judge_s - c.judged_s / workers) * share for c, share in zip(chunks, shares, strict=True))
     return max(0.0, beyond) / sum(chunk.rows for chunk in chunks)
+
+
+def fit_store(chunks: Sequence[Chunk], walls: Mapping[str, float]) -> float:
+    """Return the seconds a completion that collections took besides drawing and judging, such as for their files.
+
+    Args:
+        walls: collection -> its seconds on the clock.
+    """
+    beyond, rows = 0.0, 0
+    for name, members in groupby(chunks, key=lambda chunk: chunk.collection):
+        drawn = list(members)
+        busy = drawn[0].draw_s + drawn[-1].judge_s
+        busy += sum(max(before.judge_s, after.draw_s) for before, after in pairwise(drawn))
+        if name in walls and drawn[-1].last and len(drawn) == drawn[-1].number + 1:
+            beyond += walls[name] - busy
+            rows += sum(chunk.rows for chunk in drawn)
+    return max(0.0, beyond) / rows if rows else 0.0

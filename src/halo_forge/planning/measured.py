@@ -5,10 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
-import tempfile
-import time
 from collections.abc import Sequence
-from itertools import islice
 from pathlib import Path
 from struct import unpack
 from typing import Any, NamedTuple
@@ -17,8 +14,15 @@ from pydantic import ValidationError
 
 from halo_forge.core.errors import DataError
 from halo_forge.core.events import Event, EventType, read_events
-from halo_forge.core.types import Rollout
-from halo_forge.planning.chunks import Chunk, fit_drawing, fit_lookup, fit_slowdown, judging_alone
+from halo_forge.planning.chunks import (
+    Chunk,
+    fit_drawing,
+    fit_lookup,
+    fit_slowdown,
+    fit_store,
+    judging_alone,
+    judging_loses,
+)
 from halo_forge.planning.rates import Novelty, Rates, Shape
 from halo_forge.planning.repeats import Found, mean_found
 from halo_forge.planning.rollouts import ANOTHER_VERSION, Collection, read_chunks, read_collection
@@ -27,7 +31,6 @@ from halo_forge.runs.launch import LaunchContext
 from halo_forge.runs.run_dir import CYCLES_FILE, read_launch
 from halo_forge.runs.summary import CycleSummary
 
-TIMED_ROLLOUTS = 256
 MOST_LENGTHS = 200
 
 
@@ -67,7 +70,6 @@ def read_rates(folder: Path, samples: int | None = None) -> Rates:
         source=str(folder),
         mean_tokens=sum(lengths) / len(lengths),
         lengths=_quantiles(lengths),
-        store_s=_store_seconds(files[0]),
         completion_bytes=sum(f.path.stat().st_size + f.index.stat().st_size for f in files) / len(lengths),
         measured=run.shape,
         samples=samples,
@@ -102,8 +104,8 @@ def _collecting(run: _Run, samples: int) -> dict[str, Any]:
     workers = _number(run.context, "workers") or os.cpu_count() or 1
     chunks = read_chunks(run.trained, run.held, run.events, cached=run.context.params.get("cache") is not False)
     drawing = fit_drawing(chunks)
-    slowdown = fit_slowdown(chunks, drawing)
-    alone = judging_alone(chunks, drawing, slowdown)
+    slowdown = fit_slowdown(chunks, drawing, workers)
+    alone = judging_alone(chunks, drawing, judging_loses(slowdown, workers))
     undisturbed = _share_alone(chunks, alone)
     return {
         "step_s": drawing.step_s,
@@ -111,9 +113,16 @@ def _collecting(run: _Run, samples: int) -> dict[str, Any]:
         "novelty": _novelty(run.trained, samples, run.cap, undisturbed),
         "held_novelty": _novelty(run.held, samples, run.cap, undisturbed) if run.held else None,
         "lookup_s": fit_lookup(chunks, alone, workers),
+        "store_s": fit_store(chunks, _walls(run.cycles)),
         "workers": workers,
         "slowdown": slowdown,
     }
+
+
+def _walls(cycles: Sequence[CycleSummary]) -> dict[str, float]:
+    """Collection -> its seconds on the clock."""
+    held = {f"holdout_{cycle.cycle}": cycle.seconds["evaluate"] for cycle in cycles if "evaluate" in cycle.seconds}
+    return held | {f"cycle_{cycle.cycle}": cycle.seconds["collect"] for cycle in cycles if "collect" in cycle.seconds}
 
 
 def _share_alone(chunks: Sequence[Chunk], alone: Sequence[float]) -> float:
@@ -126,7 +135,9 @@ def _training(run: _Run, samples: int) -> dict[str, Any]:
     """Rates of training, and what it leaves behind."""
     cycles = run.cycles[1:]
     figures = [cycle.training for cycle in cycles if cycle.training]
-    ended = (e for e in run.events if e.type is EventType.PHASE_FINISHED and e.phase == "train")
+    numbers = {cycle.cycle for cycle in cycles}
+    finished = (e for e in run.events if e.type is EventType.PHASE_FINISHED and e.cycle in numbers)
+    ended = (event for event in finished if event.phase == "train")
     steps_s = sum(float(str(event.m["wall_s"])) for event in ended)
     learnt = sum(each.learnt_tokens for each in figures)
     if not (learnt and steps_s):
@@ -205,18 +216,6 @@ def _start_seconds(events: Sequence[Event]) -> float:
         elif event.type is EventType.PHASE_STARTED and begun is not None:
             return event.t - begun
     return 0.0
-
-
-def _store_seconds(file: RolloutFile) -> float:
-    """Write some of the run's rollouts once more, to see what that takes here."""
-    with file.path.open("rb") as lines:
-        rollouts = [Rollout.model_validate_json(line) for line in islice(lines, TIMED_ROLLOUTS)]
-    with tempfile.TemporaryDirectory(dir=file.path.parent) as folder:
-        copy = RolloutFile(Path(folder) / "rollouts.jsonl")
-        copy.resume([])
-        begun = time.perf_counter()
-        copy.append(rollouts)
-        return (time.perf_counter() - begun) / len(rollouts)
 
 
 def _size(folder: Path) -> int:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from pydantic import Field
 
 from halo_forge.core.types import Record
+from halo_forge.planning.chunks import judging_loses
 from halo_forge.planning.rates import Novelty, Rates
 
 
@@ -132,10 +133,11 @@ def chunk_seconds(rates: Rates, collecting: Collecting) -> Durations:
     """
     draw = [draw_seconds(rates, rows) for rows in collecting.chunks]
     judge = [judge_seconds(rates, collecting.novelty, collecting.number, rows) for rows in collecting.chunks]
-    hindered = [(rates.slowdown - 1) * min(drawn, judged) for drawn, judged in zip(draw[1:], judge, strict=False)]
+    together = [min(drawn, judged) for drawn, judged in zip(draw[1:], judge, strict=False)]
+    slower, loses = rates.slowdown - 1, judging_loses(rates.slowdown, rates.workers)
     return Durations(
-        [seconds + lost for seconds, lost in zip(draw, [0.0, *hindered], strict=False)],
-        [seconds + lost for seconds, lost in zip(judge, [*hindered, 0.0], strict=False)],
+        [seconds + slower * beside for seconds, beside in zip(draw, [0.0, *together], strict=False)],
+        [seconds + loses * beside for seconds, beside in zip(judge, [*together, 0.0], strict=False)],
     )
 
 

@@ -77,7 +77,8 @@ class Rates(Record):
         held_novelty: of what is drawn for the held-out prompts; its first collection is that of the start model.
         lookup_s: seconds for each completion, whether its verdict is known or not.
         workers: programs checked at the same time.
-        slowdown: how many times as long drawing and judging take while both are at work; 1 where they share nothing.
+        slowdown: how many times as long drawing takes while programs are judged; 1 where the two share nothing. What
+            judging loses follows from it, see `chunks.judging_loses`.
         learnt_tokens_per_s: completion tokens trained on, all passes counted.
         learnt_tokens_per_row: in one pass.
         rows_per_prompt: rows trained on for each prompt, cycle by cycle.
@@ -94,7 +95,7 @@ class Rates(Record):
 
     source: str = ""
     step_s: float = Field(0.0, ge=0)
-    token_s: float = Field(gt=0)
+    token_s: float = Field(ge=0)
     mean_tokens: float = Field(gt=0)
     lengths: tuple[float, ...] = ()
     novelty: Novelty
@@ -114,6 +115,12 @@ class Rates(Record):
     parameters: float | None = Field(None, gt=0)
     measured: Shape | None = None
     samples: int | None = Field(None, ge=1)
+
+    @model_validator(mode="after")
+    def _drawing_takes_time(self) -> Rates:
+        if self.step_s + self.token_s <= 0:
+            raise ValueError("step_s or token_s must be above 0")
+        return self
 
     def longest(self, rows: int) -> float:
         """Return the expected tokens of the longest of so many completions."""

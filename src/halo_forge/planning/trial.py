@@ -17,12 +17,12 @@ from halo_forge.data.holdout import SMALLEST_SPLIT
 from halo_forge.planning.measured import read_rates
 from halo_forge.planning.rates import Rates
 
-CYCLES = 2
+CYCLES = 3
 CHUNKS = 2
 
 
 def measure(settings: Path, folder: Path, samples: int | None = None) -> Rates:
-    """Run the first two cycles on a part of the prompts, and return the rates.
+    """Run the first three cycles on a part of the prompts, and return the rates.
 
     Two chunks a cycle, so that one is judged while the next is drawn; and every verdict is found anew.
 
