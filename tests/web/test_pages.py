@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from page_browser import Visit
 from page_server import Server
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Download, expect
 from sample_runs import finished_run, picture, with_samples
 
 FILLED = "#line:not(:has-text('…'))"
@@ -80,6 +80,8 @@ def tab_to(visit: Visit, selector: str) -> None:
 
 def test_with_the_keyboard_alone(visit: Visit) -> None:
     page, keys = visit.page, visit.page.keyboard
+    saved: list[Download] = []
+    page.on("download", saved.append)
     page.goto("/")
     keys.press("Tab")
     expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
@@ -93,9 +95,11 @@ def test_with_the_keyboard_alone(visit: Visit) -> None:
         tab_to(visit, f"#f-{key}")
         keys.press("Control+a")
         keys.type(text)
+    keys.press("Enter")  # in a field it neither starts a run nor saves the form
     tab_to(visit, "button[type=submit]:not([form]):not([formaction])")
     keys.press("Enter")
     page.wait_for_url("**/runs/*")
+    assert not saved
     page.locator("h1 .state.failed").wait_for(timeout=180_000)
     expect(page.locator("[data-ended]")).to_contain_text("no-such-model")
     tab_to(visit, "a[href*='from=']")

@@ -100,6 +100,9 @@ if (form) {
     line.textContent = said.command || still(said.problems);
     line.classList.toggle("muted", !said.command);
   };
+  form.addEventListener("keydown", (event) => { // a form is sent by its buttons, not by a key that slipped
+    if (event.key === "Enter" && event.target.matches("input")) event.preventDefault();
+  });
   form.addEventListener("input", (event) => {
     const field = event.target.closest(".field");
     if (field) touched.add(field.dataset.field);
