@@ -40,6 +40,12 @@ for (const part of document.querySelectorAll("[data-refresh]")) {
   }, Number(part.dataset.every));
 }
 
+const current = document.querySelector(".bar [aria-current]"); // on a telephone it may be out of sight
+if (current) {
+  const nav = current.closest("nav");
+  nav.scrollLeft = current.offsetLeft - nav.offsetLeft - (nav.clientWidth - current.offsetWidth) / 2;
+}
+
 const meters = document.querySelector("[data-meters]");
 if (meters) {
   const set = (name, share, value, note) => {
