@@ -81,7 +81,7 @@ def tab_to(visit: Visit, selector: str) -> None:
 def test_with_the_keyboard_alone(visit: Visit) -> None:
     page, keys = visit.page, visit.page.keyboard
     saved: list[Download] = []
-    page.on("download", saved.append)
+    page.on("download", lambda download: saved.append(download))
     page.goto("/")
     keys.press("Tab")
     expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
