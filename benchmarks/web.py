@@ -224,7 +224,7 @@ def measure_run(work: Path, browser: Browser, options: argparse.Namespace) -> di
         found["samples"] = {
             "rollouts": options.rollouts,
             "file_mb": round((root / "run" / "rollouts" / "cycle_1.jsonl").stat().st_size / 1e6),
-            "first_ms": round((time.perf_counter() - begun) * 1e3, 1),
+            "first_request_ms": round((time.perf_counter() - begun) * 1e3, 1),
             "page_ms": server.ms(f"{samples}?page=1999", repeats),
             "filter_ms": server.ms(f"{samples}?outcome=failed&sort=tokens", repeats),
             "search_ms": server.ms(f"{samples}?q=return+n+*+{options.rollouts - 7}", repeats),
