@@ -127,21 +127,19 @@ def test_a_form_that_was_filled_says_what_it_lacks(visit: Visit) -> None:
 def test_a_prompt_is_seen_and_heard(visit: Visit, site: Server) -> None:
     page = visit.page
     page.goto(f"/runs/{run_ids(site)['early']}/samples")
-    width = "element => element.naturalWidth"
     link = page.get_by_role("link", name="Image 1 of the prompt seen").first
     expect(link).to_be_visible()
-    page.wait_for_function("document.querySelector('a.picture img').naturalWidth === 480")
-    page.wait_for_function("document.querySelector('audio').duration === 1")
+    expect(link.get_by_role("img")).to_have_js_property("naturalWidth", 480)
+    expect(page.locator("audio").first).to_have_js_property("duration", 1)
     link.focus()
     page.keyboard.press("Enter")
     large = page.get_by_role("dialog").get_by_role("img")
     expect(large).to_be_visible()
-    page.wait_for_function("document.querySelector('dialog img').naturalWidth === 1200")
+    expect(large).to_have_js_property("naturalWidth", 1200)
     visit.check()
     page.keyboard.press("Escape")
     expect(large).to_be_hidden()
     expect(link).to_be_focused()
-    assert link.locator("img").evaluate(width) == 480
 
 
 def test_an_image_that_has_changed_says_so(visit: Visit, site: Server, home: Path) -> None:
