@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from launched import (
     COMMAND,
+    PARTS,
     TOGETHER,
     TOLD,
     finish,
@@ -92,6 +93,8 @@ def heard(output: Path, phase: str, cycle: int) -> bool:
         (TOGETHER, {"objective": "grpo", "kl_coefficient": 0.1}),
         pytest.param(TOGETHER, {"objective": "raft"}, marks=pytest.mark.slow),
         pytest.param(TOGETHER, {"start_from": "base", "tuning": "full"}, marks=pytest.mark.slow),
+        pytest.param(PARTS, {"objective": "grpo"}, marks=pytest.mark.slow),
+        pytest.param(PARTS, {"start_from": "base", "tuning": "full"}, marks=pytest.mark.slow),
     ],
 )
 def test_two_processes_decide_and_learn_what_one_does(
@@ -130,7 +133,7 @@ def test_killed_while_it_draws_and_while_it_trains_it_ends_the_same(raft: Comman
         process = start(words, killed)
         wait_until(lambda phase=phase, cycle=cycle: heard(killed, phase, cycle))  # type: ignore[misc]
         kill_all(process)
-        assert state_of(killed) is RunState.LOST
+        wait_until(lambda: state_of(killed) is RunState.LOST, 10)
     finish(words, killed)
     for name in ("holdout_0", "cycle_1", "holdout_1", "cycle_2", "holdout_2"):
         assert drawn(whole, name) == drawn(killed, name)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 from halo_forge.config.raft import RaftTrainConfig
-from halo_forge.core.errors import ConfigError, DataError
+from halo_forge.core.errors import DataError
 from halo_forge.core.events import EventLog
 from halo_forge.core.protocols import Generator, TrainingReport, TrainingRow
 from halo_forge.core.stop import StopRequest
@@ -194,12 +194,9 @@ def load_start(ref: ModelRef, config: RaftTrainConfig, events: EventLog) -> Star
     """Load the policy to train, and what the objective needs beside it, and say what was adjusted on the way."""
     from halo_forge.core.seeds import derive
     from halo_forge.models.load import load_policy
+    from halo_forge.training.parts import share_out
     from halo_forge.training.reference import Reference
-    from halo_forge.training.team import current_team
 
-    team = current_team()
-    if team is not None and team.in_parts:
-        raise ConfigError("raft train does not go with FSDP: leave it out, so that each process holds the whole model")
     fit = check_run_memory(ref, config)
     if fit is not None and fit.advice:
         events.notice(f"the run may not fit into memory: {fit.text}; {fit.advice}")
@@ -215,6 +212,7 @@ def load_start(ref: ModelRef, config: RaftTrainConfig, events: EventLog) -> Star
     policy = load_policy(ref, config, config, seed=seed)
     for adjustment in policy.adjustments:
         events.notice(adjustment)
+    share_out(policy)
     return Start(policy, reference, _replay(policy, config, events))
 
 

@@ -16,7 +16,7 @@ from halo_forge.training.team import Asked, Cut, Order, Team, current_team
 
 
 def share_out(policy: Policy) -> None:
-    """Leave each process a part of the model, if the run is to go so and that is not done yet.
+    """Leave each process a part of the model, if the run is to go so; one that was put together is taken apart again.
 
     Raises:
         ConfigError: it cannot be trained in parts.
@@ -28,6 +28,7 @@ def share_out(policy: Policy) -> None:
     from halo_forge.training import shards
 
     if shards.is_cut(policy):
+        take_apart(policy)
         return
     shards.check(policy)
     weights = policy.trained_weights
