@@ -50,9 +50,9 @@ def settings_of(demo: Path, seed: int, **changes: object) -> dict[str, Any]:
 
 def own_cache(folder: Path) -> dict[str, str]:
     """An environment with a cache that knows no verdict, yet the compiler's prepared headers."""
-    mine = folder / "cache" / "halo-forge"
-    if cache_folder().exists():
-        shutil.copytree(cache_folder(), mine, ignore=shutil.ignore_patterns("verdicts.sqlite*"), dirs_exist_ok=True)
+    prepared = cache_folder() / "headers"
+    if prepared.exists():
+        shutil.copytree(prepared, folder / "cache" / "halo-forge" / "headers", dirs_exist_ok=True)
     return {**os.environ, "XDG_CACHE_HOME": str(folder / "cache")}
 
 
