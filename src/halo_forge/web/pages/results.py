@@ -58,7 +58,7 @@ class Question:
 def show(request: Request) -> Response:
     """Draw the table."""
     site = site_of(request)
-    glance = site.board.glance()
+    glance = site.board.glance(fresh=True)
     question = _question(request)
     found = _chosen(glance.entries, question)
     begin = (question.page - 1) * PAGE
@@ -81,7 +81,7 @@ def show(request: Request) -> Response:
 def as_csv(request: Request) -> Response:
     """The table as it is filtered, for a spreadsheet."""
     text = io.StringIO()
-    rows = [_row(entry) for entry in _chosen(site_of(request).board.glance().entries, _question(request))]
+    rows = [_row(entry) for entry in _chosen(site_of(request).board.glance(fresh=True).entries, _question(request))]
     writer = csv.DictWriter(text, list(_FIELDS), lineterminator="\n")
     writer.writeheader()
     writer.writerows({key: _unformulaic(value) for key, value in row.items()} for row in rows)
@@ -90,7 +90,7 @@ def as_csv(request: Request) -> Response:
 
 def as_json(request: Request) -> Response:
     """The table as it is filtered, for a program."""
-    return JSONResponse([_row(e) for e in _chosen(site_of(request).board.glance().entries, _question(request))])
+    return JSONResponse([_row(e) for e in _chosen(site_of(request).board.glance(fresh=True).entries, _question(request))])
 
 
 _FIELDS = ("run_id", "name", "kind", "state", "model", "figure", "value", "created_at", "parent", "path")
