@@ -28,6 +28,7 @@ from halo_forge.core.types import Message, Prompt, Reference, Verdict
 from halo_forge.sandbox import open_sandbox
 
 WORKERS = 2
+BATCHES_TO_HEAL = 5
 LANGUAGES = {
     "python": (("assert add(1, 2) == 3",), "```python\ndef add(a, b): return a {} b  # {}\n```"),
     "gcc": (
@@ -168,7 +169,10 @@ def main() -> None:
         with pull():
             found["meanwhile"] = running.result()
             found["without"] = judged(verifier, range(200, 204))
-        found["mended"] = judged(verifier, range(300, 308))
+        for _ in range(BATCHES_TO_HEAL):
+            found["mended"] = judged(verifier, range(300, 308))
+            if all(verdict.reward is not None for _, verdict in found["mended"]):
+                break
         found["after"] = judged(verifier, range(400, 402))
         verifier.close()
     print(

@@ -87,8 +87,11 @@ def test_a_run_is_stopped_resumed_and_survives_the_server(
     visit.page.goto(f"/runs/{run_id}")
     visit.page.locator("h1 .state.running").wait_for()
     visit.page.once("dialog", lambda dialog: dialog.accept())
-    visit.page.get_by_role("button", name="Kill").click()
-    visit.page.locator("h1 .state.stopped").wait_for(timeout=OVER_MS)
+    with visit.page.expect_response("**/kill") as killed:
+        visit.page.get_by_role("button", name="Kill").click()
+    assert killed.value.status == 303
+    visit.page.locator("h1 .state:not(.running):not(.stopping)").wait_for(timeout=OVER_MS)
+    expect(visit.page.locator("h1 .state")).to_have_text("stopped")
     expect(visit.page.get_by_role("button", name="Resume latest")).to_be_visible()
     visit.check()
     visit.page.goto("/results")
