@@ -68,6 +68,7 @@ def test_the_same_file_as_on_one_machine(nodes: Nodes, server: ChatServer, at: C
     assert there.sidecar()["counts"] == here.sidecar()["counts"]
 
 
+@pytest.mark.slow
 def test_a_node_that_dies_loses_and_doubles_nothing(
     nodes: Nodes, server: ChatServer, at: Callable[..., Desk], tmp_path: Path
 ) -> None:

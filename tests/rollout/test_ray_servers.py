@@ -56,6 +56,7 @@ def test_a_command_listens_where_it_runs() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_one_a_node_draws_as_the_local_model_and_comes_back_when_killed(
     cluster: Cluster, terse_model: Path, make_prompt: Callable[..., Prompt]
 ) -> None:
@@ -91,6 +92,7 @@ def test_one_a_node_draws_as_the_local_model_and_comes_back_when_killed(
     assert not any(alive(process) for process in processes)
 
 
+@pytest.mark.slow
 def test_an_engine_that_fails_is_told_with_its_last_words(cluster: Cluster, terse_model: Path) -> None:
     failing = engine(terse_model, ENGINE_FAILS="1")
     with pytest.raises(EnvironmentFault, match=r"ended with status 1: the engine does not like this model \(node "):
