@@ -81,16 +81,20 @@ def show(request: Request) -> Response:
 def as_csv(request: Request) -> Response:
     """The table as it is filtered, for a spreadsheet."""
     text = io.StringIO()
-    rows = [_row(entry) for entry in _chosen(site_of(request).board.glance(fresh=True).entries, _question(request))]
     writer = csv.DictWriter(text, list(_FIELDS), lineterminator="\n")
     writer.writeheader()
-    writer.writerows({key: _unformulaic(value) for key, value in row.items()} for row in rows)
+    writer.writerows({key: _unformulaic(value) for key, value in row.items()} for row in _rows(request))
     return attachment(text.getvalue(), "results.csv", "text/csv")
 
 
 def as_json(request: Request) -> Response:
     """The table as it is filtered, for a program."""
-    return JSONResponse([_row(e) for e in _chosen(site_of(request).board.glance(fresh=True).entries, _question(request))])
+    return JSONResponse(_rows(request))
+
+
+def _rows(request: Request) -> list[dict[str, JsonValue]]:
+    entries = site_of(request).board.glance(fresh=True).entries
+    return [_row(entry) for entry in _chosen(entries, _question(request))]
 
 
 _FIELDS = ("run_id", "name", "kind", "state", "model", "figure", "value", "created_at", "parent", "path")
