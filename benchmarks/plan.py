@@ -2,10 +2,12 @@
 
     python benchmarks/plan.py runs/results/seed0 runs/results/seed1 runs/results/seed2 --work /tmp/plan
 
-For each demo folder: `plan --measure` runs three cycles on a part of its prompts, with its SFT model and another seed;
-then whole runs are made with that model, some of other sizes, and what each phase took is put beside the prediction.
-A phase that took less than a twentieth of its run is given, but not judged. Programs are judged anew in every run: each
-has a cache of its own. The processors that other work took meanwhile are told, as the clock counts them too.
+For each demo folder: `plan --measure` runs three cycles of its settings with its SFT model; then whole runs are made
+with that model, the demo's own and some of other sizes, and what each phase took is put beside the prediction. With
+`--measure-seed` the measuring draws other answers than the runs do, and learns other things. A phase that took less
+than a twentieth of its run is given, but not judged. Programs are judged anew in every run: each has a cache of its
+own. The processors that other work took meanwhile are told, as the clock counts them too, and the programs that ran
+until their time was up: one takes as long as a hundred others, and no short run foretells it.
 """
 
 from __future__ import annotations
@@ -21,12 +23,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import psutil
 import yaml
 
 from halo_forge.config.load import load
 from halo_forge.config.plan import PlanConfig
 from halo_forge.core.folders import cache_folder
+from halo_forge.core.types import Rollout
+from halo_forge.planning.others import Watch
 from halo_forge.planning.plan import Plan, make_plan
 from halo_forge.planning.trial import measure
 from halo_forge.raft.loop import completed_cycles
@@ -41,10 +44,10 @@ SHAPES: tuple[dict[str, Any], ...] = (
 )
 
 
-def settings_of(demo: Path, seed: int, **changes: object) -> dict[str, Any]:
+def settings_of(demo: Path, **changes: object) -> dict[str, Any]:
     """Settings of the demo's RAFT run, with its model and prompts."""
     settings = yaml.safe_load((demo / "configs" / "raft.yaml").read_text())
-    where = {"model": str(demo / "sft"), "prompts": str(demo / "data" / "raft_prompts.jsonl"), "seed": seed}
+    where = {"model": str(demo / "sft"), "prompts": str(demo / "data" / "raft_prompts.jsonl")}
     return {**settings, **where, "threads": 1, **changes}
 
 
@@ -57,9 +60,10 @@ def own_cache(folder: Path) -> dict[str, str]:
 
 
 class Made(NamedTuple):
-    """What a run took, and how many processors other work had meanwhile."""
+    """What a run took, the seconds of verdicts on endless programs, and the processors of other work."""
 
     seconds: dict[str, float]
+    endless_s: dict[str, float]
     wall_s: float
     processors_of_others: float
 
@@ -70,18 +74,25 @@ def run(settings: dict[str, Any], folder: Path) -> Made:
     file = folder / "raft.yaml"
     file.write_text(yaml.safe_dump({**settings, "output": str(folder / "run")}))
     environment = own_cache(folder)
-    busy_before, own_before, begun = psutil.cpu_times(), os.times(), time.perf_counter()
+    watch, begun = Watch(), time.perf_counter()
     command = [sys.executable, "-m", "halo_forge", "raft", "train", "--config", str(file)]
     with (folder / "log").open("wb") as log:
         subprocess.run(command, check=True, stdout=log, stderr=log, env=environment)
-    wall_s, own, busy = time.perf_counter() - begun, os.times(), psutil.cpu_times()
-    ours = own.children_user + own.children_system - own_before.children_user - own_before.children_system
-    idle = busy.idle + busy.iowait - busy_before.idle - busy_before.iowait
-    others = (os.cpu_count() or 1) - (idle + ours) / wall_s
+    wall_s, others = time.perf_counter() - begun, watch.processors()
     cycles = completed_cycles(folder / "run")
     seconds = {phase: sum(cycle.seconds.get(phase, 0.0) for cycle in cycles) for phase in PHASES}
     seconds["all"] = sum(cycle.seconds["all"] for cycle in cycles)
-    return Made(seconds, wall_s, round(max(0.0, others), 2))
+    return Made(seconds, _endless(folder / "run"), wall_s, round(others, 2))
+
+
+def _endless(run_folder: Path) -> dict[str, float]:
+    """File of rollouts -> seconds of the different programs in it that did not end by themselves."""
+    found: dict[str, dict[str, float]] = {}
+    for file in sorted((run_folder / "rollouts").glob("*.jsonl")):
+        for rollout in map(Rollout.model_validate_json, file.read_bytes().splitlines()):
+            if rollout.verdict.detail.startswith("timed out"):
+                found.setdefault(file.stem, {})[rollout.completion.text] = round(rollout.verdict.wall_s, 2)
+    return {name: sum(each.values()) for name, each in found.items()}
 
 
 def foretell(plan: Plan, measured: dict[str, float]) -> dict[str, Any]:
@@ -99,16 +110,18 @@ def foretell(plan: Plan, measured: dict[str, float]) -> dict[str, Any]:
     }
 
 
-def compare(demo: Path, shapes: Sequence[dict[str, Any]], work: Path, seed: int) -> dict[str, Any]:
+def compare(demo: Path, shapes: Sequence[dict[str, Any]], work: Path, seed: int | None) -> dict[str, Any]:
     """Measure shortly, then foretell whole runs of the same model."""
     folder = work / demo.name
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "trial").mkdir(parents=True)
     file = folder / "measure.yaml"
-    file.write_text(yaml.safe_dump(settings_of(demo, seed + 1000, output=str(folder / "unused"))))
+    other = {} if seed is None else {"seed": seed}
+    file.write_text(yaml.safe_dump(settings_of(demo, output=str(folder / "unused"), **other)))
     begun = time.perf_counter()
-    measured = measure(file, folder / "trial").measured
-    measuring_s = time.perf_counter() - begun
+    rates = measure(file, folder / "trial")
+    measuring = {"wall_s": round(time.perf_counter() - begun, 1), "processors_of_others": rates.others}
+    measured = rates.measured
     assert measured is not None
     runs = []
     for number, changes in enumerate(shapes):
@@ -116,11 +129,11 @@ def compare(demo: Path, shapes: Sequence[dict[str, Any]], work: Path, seed: int)
         asked = {name: value for name, value in changes.items() if name != "max_prompts"}
         by = {"measured": folder / "trial" / "run", "nodes": 1, "prompts": prompts, "cycles": measured.cycles}
         plan = make_plan(load(PlanConfig, {**by, **asked}).config)
-        made = run(settings_of(demo, seed + number, **changes), folder / f"run_{number}")
+        made = run(settings_of(demo, **changes), folder / f"run_{number}")
         phases = foretell(plan, made.seconds)
-        others = {"processors_of_others": made.processors_of_others}
+        others = {"processors_of_others": made.processors_of_others, "endless_s": made.endless_s}
         runs.append({"differs_in": changes, "wall_s": round(made.wall_s, 1), **others, "phases": phases})
-    return {"demo": demo.name, "measuring_s": round(measuring_s, 1), "runs": runs}
+    return {"demo": demo.name, "measuring": measuring, "runs": runs}
 
 
 def extremes(found: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -136,9 +149,9 @@ def main() -> None:
     parser.add_argument("demos", type=Path, nargs="+", help="folders of finished demos")
     parser.add_argument("--work", type=Path, required=True, help="folder for the runs; those of an earlier one go")
     parser.add_argument("--shapes", type=int, default=len(SHAPES), help="runs a demo")
-    parser.add_argument("--seed", type=int, default=70)
+    parser.add_argument("--measure-seed", type=int, help="seed of the measuring (default: that of the run)")
     options = parser.parse_args()
-    found = [compare(demo, SHAPES[: options.shapes], options.work, options.seed) for demo in options.demos]
+    found = [compare(demo, SHAPES[: options.shapes], options.work, options.measure_seed) for demo in options.demos]
     print(json.dumps({"ratios": extremes(found), "demos": found}, indent=2))
 
 

@@ -79,7 +79,7 @@ def real(peers: Peers, data: Path, rounds: int) -> dict[str, Any]:
     Programs that run for more than `QUICK_S` are judged, and left out of the timing: how long a checker lets an endless
     loop run is a setting of its own.
     """
-    items = [*_humaneval(data), *_mbpp(data)]
+    items = [*humaneval_items(data), *_mbpp(data)]
     with open_sandbox() as sandbox, closing(PythonConfig(timeout_s=TIMEOUT_S).build(sandbox, WORKERS)) as verifier:
         verdicts: list[Verdict] = verifier.verify([item.submission for item in items])
         quick = [item for item, verdict in zip(items, verdicts, strict=True) if verdict.wall_s < QUICK_S]
@@ -121,7 +121,8 @@ def _timed(work: Any, items: Sequence[Any]) -> tuple[Any, float]:
     return result, time.perf_counter() - started
 
 
-def _humaneval(data: Path) -> list[Item]:
+def humaneval_items(data: Path) -> list[Item]:
+    """Every solution of HumanEval, and mutants of each."""
     items = []
     for row in map(json.loads, (data / "humaneval.jsonl").read_text().splitlines()):
         name = row["entry_point"]

@@ -219,7 +219,7 @@ def test_folders_without_rates_are_refused(tmp_path: Path) -> None:
 
 def test_a_plan_is_shown_and_says_where_nodes_stop_helping(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "rates.json"
-    file.write_text(RATES.model_dump_json())
+    file.write_text(RATES.model_copy(update={"others": 0.64}).model_dump_json())
     config = load(PlanConfig, {"rates": file, "prompts": 1000, "parameters": "2M"}).config
     plan = make_plan(config)
     assert [each.nodes for each in plan.simulated] == [1, 2, 4, 8, 16, 32, 64, 128, 256]
@@ -228,3 +228,4 @@ def test_a_plan_is_shown_and_says_where_nodes_stop_helping(tmp_path: Path, capsy
     shown = capsys.readouterr().out
     assert f"Twice as many as {plan.stops_at} save less than a fifth of the time." in shown
     assert "most of it to" in shown and "256" in shown
+    assert "other work took 0.6 processors while this was measured" in " ".join(shown.split())

@@ -16,6 +16,7 @@ from halo_forge.planning.simulate import Network, Simulated, simulate
 from halo_forge.planning.trial import measure
 
 GIB = 2**30
+NOTABLE = 0.1  # processors
 DEFAULTS: dict[str, Any] = {"holdout_fraction": 0.1, "samples": 8, "rows_per_chunk": 64, "cycles": 5, "epochs": 1.0}
 
 
@@ -133,4 +134,8 @@ def _notes(rates: Rates, shape: Shape) -> tuple[str, ...]:
         )
     if shape.cycles > known:
         notes.append(f"{known} cycles were measured; what is new in later ones is extrapolated")
+    if rates.others >= NOTABLE:
+        notes.append(
+            f"other work took {rates.others:.1f} processors while this was measured: it holds for a machine as busy"
+        )
     return tuple(notes)

@@ -91,6 +91,7 @@ class Rates(Record):
         parameters: of the model that was measured, where they could be counted.
         measured: the run that was measured.
         samples: completions a prompt for which `novelty` and `rows_per_prompt` hold.
+        others: processors that other work took while this was measured, as far as is known.
     """
 
     source: str = ""
@@ -115,6 +116,7 @@ class Rates(Record):
     parameters: float | None = Field(None, gt=0)
     measured: Shape | None = None
     samples: int | None = Field(None, ge=1)
+    others: float = Field(0.0, ge=0)
 
     @model_validator(mode="after")
     def _drawing_takes_time(self) -> Rates:

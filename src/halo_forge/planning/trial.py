@@ -15,16 +15,17 @@ from halo_forge.core.errors import EnvironmentFault
 from halo_forge.data.asked import load_asked
 from halo_forge.data.holdout import SMALLEST_SPLIT
 from halo_forge.planning.measured import read_rates
+from halo_forge.planning.others import Watch
 from halo_forge.planning.rates import Rates
 
 CYCLES = 3
-CHUNKS = 2
+CHUNKS = 3
 
 
 def measure(settings: Path, folder: Path, samples: int | None = None) -> Rates:
     """Run the first three cycles on a part of the prompts, and return the rates.
 
-    Two chunks a cycle, so that one is judged while the next is drawn; and every verdict is found anew.
+    Three chunks a cycle, so that one is judged while the next is drawn; and every verdict is found anew.
 
     Args:
         settings: YAML of `raft train`, the `config.yaml` of a run among them.
@@ -40,6 +41,7 @@ def measure(settings: Path, folder: Path, samples: int | None = None) -> Rates:
     file = folder / "trial.yaml"
     file.write_text(yaml.safe_dump(_shortened(config)), encoding="utf-8")
     words = [sys.executable, "-m", "halo_forge", "raft", "train", "--config", str(file)]
+    watch = Watch()
     done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace")
     if done.returncode != 0:
         said = (done.stderr or done.stdout).strip().splitlines()
@@ -47,10 +49,12 @@ def measure(settings: Path, folder: Path, samples: int | None = None) -> Rates:
             f"the run that was to be measured ended with status {done.returncode}: "
             f"{said[-1] if said else 'it printed nothing'}"
         )
+    others = watch.processors()
     rates = read_rates(folder / "run", samples)
     assert rates.measured is not None
     shape = rates.measured.model_copy(update={"prompts": prompts, "cycles": config.cycles})
-    return rates.model_copy(update={"source": f"a short run of {settings}", "measured": shape})
+    source = f"a short run of {settings}"
+    return rates.model_copy(update={"source": source, "measured": shape, "others": round(others, 2)})
 
 
 def _shortened(config: RaftTrainConfig) -> dict[str, object]:
