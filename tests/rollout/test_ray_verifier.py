@@ -20,8 +20,9 @@ from halo_forge.config.load import load
 from halo_forge.config.verify import VerifyConfig
 from halo_forge.core.errors import ConfigError, EnvironmentFault, HaloError
 from halo_forge.core.events import Event, EventType
-from halo_forge.rollout.ray_cluster import differences
+from halo_forge.rollout.ray_cluster import Node, differences
 from halo_forge.rollout.ray_judge import NodeReport
+from halo_forge.rollout.ray_members import Member
 from halo_forge.verify.loop import verify_file
 from halo_forge.verify.summary import VerifySummary
 
@@ -136,6 +137,12 @@ def test_what_differs_is_said_by_node() -> None:
     other = report.model_copy(update={"tier": "landlock"})
     said = differences({"node a": report, "node b": other, "node c": report})
     assert said == "tier (node a, node c: bubblewrap; node b: landlock)"
+
+
+def test_towards_the_end_of_the_line_nodes_hold_less() -> None:
+    small, large = (Member(Node("n", "host", 4, 0), None, workers, window=64 * workers) for workers in (1, 3))
+    assert [small.room(waiting, 4) for waiting in (4_000, 100, 8, 1, 0)] == [64, 25, 2, 2, 2]
+    assert [large.room(waiting, 4) for waiting in (4_000, 100, 8, 1, 0)] == [192, 75, 6, 6, 6]
 
 
 @pytest.mark.parametrize(

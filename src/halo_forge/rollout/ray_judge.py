@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from concurrent.futures import FIRST_EXCEPTION, wait
 from pathlib import Path
 from typing import NamedTuple
 
@@ -70,6 +71,7 @@ class NodeJudge:
         assert self._hosted is not None
         try:
             futures = self._hosted.submit(submissions)
+            wait(futures, return_when=FIRST_EXCEPTION)  # wakes up once, and not for every verdict
             verdicts = [future.result() for future in futures]
         except Exception as error:  # noqa: BLE001  the batch is judged elsewhere
             return refused(error)

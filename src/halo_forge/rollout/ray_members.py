@@ -8,6 +8,7 @@ from collections import Counter
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
+from math import ceil
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -41,6 +42,16 @@ class Member:
     workers: int
     window: int
     held: int = 0
+
+    def room(self, waiting: int, everybody: int) -> int:
+        """Return what it may hold: less towards the end of the line, so that all nodes end together.
+
+        Args:
+            waiting: submissions in line.
+            everybody: workers of all nodes.
+        """
+        fair = ceil(waiting * self.workers / everybody)
+        return min(self.window, max(2 * self.workers, fair))
 
 
 class Opened(NamedTuple):

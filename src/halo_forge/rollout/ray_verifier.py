@@ -16,7 +16,6 @@ from concurrent.futures import Future
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
-from math import ceil
 from typing import NamedTuple
 
 from halo_forge.config.shared import VerifierOptions
@@ -154,21 +153,27 @@ class RayVerifier:
 
     def _deal(self) -> None:
         """Give every node as much as it may hold, the emptiest first."""
-        while members := [m for m in self._members.active.values() if m.held <= m.window // 2]:
-            member = min(members, key=lambda m: m.held / m.workers)
+        while members := list(self._members.active.values()):
             with self._lock:
-                share = ceil(len(self._line) / len(self._members.active))
-                size = min(max(1, member.window // 2), share, LARGEST_BATCH, len(self._line))
-                work = [self._line.popleft() for _ in range(size)]
-            if not work:
+                waiting = len(self._line)
+            everybody = sum(member.workers for member in members)
+            wanting = [member for member in members if member.held <= member.room(waiting, everybody) // 2]
+            if not waiting or not wanting:
                 return
-            batch = _Batch(member, work, time.monotonic())
-            member.held += len(work)
-            self._held[id(batch)] = batch
-            told(
-                member.actor.judge.remote([each.submission for each in work]),
-                partial(self._replied, batch),
-            )
+            member = min(wanting, key=lambda each: each.held / each.workers)
+            self._send(member, min(member.room(waiting, everybody) // 2, LARGEST_BATCH))
+
+    def _send(self, member: Member, most: int) -> None:
+        """Send a batch from the head of the line."""
+        with self._lock:
+            work = [self._line.popleft() for _ in range(min(most, len(self._line)))]
+        batch = _Batch(member, work, time.monotonic())
+        member.held += len(work)
+        self._held[id(batch)] = batch
+        told(
+            member.actor.judge.remote([each.submission for each in work]),
+            partial(self._replied, batch),
+        )
 
     def _replied(self, batch: _Batch, future: Future[Judged | Refusal]) -> None:
         self._inbox.put(_Replied(batch, future))
@@ -193,16 +198,17 @@ class RayVerifier:
         del self._held[id(batch)]
         member.held -= len(batch.work)
         self._members.proved(member)
-        self._fit_window(member, time.monotonic() - batch.sent)
+        self._fit_window(batch, time.monotonic() - batch.sent)
         self._pass_on([f"node {member.node.name}: {notice}" for notice in answer.notices])
         for work, verdict in zip(batch.work, answer.verdicts, strict=True):
             work.verdict.set_result(verdict)
 
-    def _fit_window(self, member: Member, took_s: float) -> None:
-        if took_s < QUICK_S:
-            member.window = min(2 * member.window, LARGEST_WINDOW * member.workers)
-        elif took_s > SLOW_S:
+    def _fit_window(self, batch: _Batch, took_s: float) -> None:
+        member = batch.member
+        if took_s > SLOW_S:
             member.window = max(member.window // 2, 2 * member.workers)
+        elif took_s < QUICK_S and len(batch.work) >= min(member.window // 2, LARGEST_BATCH):
+            member.window = min(2 * member.window, LARGEST_WINDOW * member.workers)
 
     def _lose(self, batch: _Batch, why: str) -> None:
         """Leave out a batch's node and have the batch judged elsewhere; what was lost too often becomes a fault."""
