@@ -41,12 +41,15 @@ def stop_run(folder: Path, wait_s: float | None = None) -> None:
         time.sleep(POLL_S)
 
 
-def kill_run(folder: Path) -> None:
+def kill_run(folder: Path, wait_s: float = KILL_GRACE_S) -> None:
     """End the run's process and all it has started at once; what it had in flight is lost, and the run can go on.
+
+    Args:
+        wait_s: seconds to wait at most until the process is gone; 0 returns at once.
 
     Raises:
         RunConflictError: nothing runs there, or it runs on another machine.
-        HaloError: the process does not end, such as one that waits for a broken disk.
+        HaloError: the process has not ended in time, such as one that waits for a slow or broken disk.
     """
     holder = _local_holder(folder)
     try:
@@ -59,10 +62,10 @@ def kill_run(folder: Path) -> None:
                 child.kill()  # psutil looks whether it is still the same process
             except psutil.NoSuchProcess:
                 continue
-    deadline = time.monotonic() + KILL_GRACE_S
-    while _still(folder, holder):
+    deadline = time.monotonic() + wait_s
+    while wait_s and _still(folder, holder):
         if time.monotonic() > deadline:
-            raise HaloError(f"{holder.description} was killed and has not ended after {KILL_GRACE_S:g} s")
+            raise HaloError(f"{holder.description} was killed and has not ended after {wait_s:g} s")
         time.sleep(POLL_S)
 
 

@@ -37,8 +37,11 @@ class Holder(Record):
 
 
 @contextmanager
-def hold_lock(folder: Path) -> Iterator[None]:
+def hold_lock(folder: Path, *, named: bool = True) -> Iterator[None]:
     """Hold `folder/run.lock` for the life of the block.
+
+    Args:
+        named: say who holds it; without that nobody takes this process for the one that works on the run.
 
     Raises:
         RunLockedError: another process holds it; the text names it, its machine and since when.
@@ -51,9 +54,10 @@ def hold_lock(folder: Path) -> Iterator[None]:
                 f"{folder} is being written by {owner.description if owner else 'another process'}; wait for it, "
                 "stop it (halo-forge runs stop), or choose another --output"
             )
-        holder = Holder(process=this_process(), since=round(time.time(), 3))
         os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, holder.model_dump_json().encode() + b"\n", 0)
+        if named:
+            holder = Holder(process=this_process(), since=round(time.time(), 3))
+            os.pwrite(descriptor, holder.model_dump_json().encode() + b"\n", 0)
         try:
             yield
         finally:

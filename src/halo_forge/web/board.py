@@ -73,7 +73,7 @@ class Board:
         with self._lock:
             if fresh or time.monotonic() - self._seen > FRESH_S:
                 listing = list_runs(self.root) if self.root.is_dir() else Listing(runs=())
-                entries = tuple(Entry(run, standing_of(run)) for run in listing.runs)
+                entries = tuple(self._judged(run) for run in listing.runs)
                 self._glance = Glance(entries, listing.unreadable)
                 # Of copies with one id the address leads to the first by name.
                 self._folders = {run.run_id: run.path for run in sorted(listing.runs, key=_by_name, reverse=True)}
@@ -104,8 +104,15 @@ class Board:
         Raises:
             RunConflictError: there is no such run, or it cannot be read.
         """
-        run = overview(self.find(run_id), self.root)
-        return Entry(run, standing_of(run))
+        return self._judged(overview(self.find(run_id), self.root))
+
+    def _judged(self, run: Overview) -> Entry:
+        standing = standing_of(run)
+        if standing is Standing.LOST and (run.path / PROCESS_FILE).exists():
+            # Its supervisor may have said how it ended between the look at the run and that at the processes.
+            run = overview(run.path, self.root)
+            standing = standing_of(run)
+        return Entry(run, standing)
 
 
 def standing_of(run: Overview) -> Standing:

@@ -144,7 +144,7 @@ class Queue:
         if read_holder(folder) is not None:
             write_atomically(folder / ASKED_FILE, asked.model_dump_json() + "\n")
             if kill:
-                kill_run(folder)
+                kill_run(folder, wait_s=0)  # a disk may keep it for long; its supervisor says when it is gone
             else:
                 stop_run(folder, wait_s=0)
         else:

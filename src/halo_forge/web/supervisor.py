@@ -30,11 +30,13 @@ from halo_forge.runs.attempt import (
     Supervision,
     read_note,
 )
-from halo_forge.runs.lock import hold_lock
+from halo_forge.runs.lock import LOCK_FILE, hold_lock, read_holder
 from halo_forge.runs.process import mark_of, this_process
 from halo_forge.runs.run_dir import Exit
 
 TAIL = 4_000
+LOCK_PATIENCE_S = 30.0
+LEFT_BEHIND = f"something that it started still holds its {LOCK_FILE}: end that before going on with the run"
 KILLED, STOPPED_EARLY = "it was killed; what it had in flight is lost", "stopped as it started"
 
 
@@ -105,20 +107,37 @@ def _wait(trainer: subprocess.Popen[bytes]) -> int:
 
 
 def _conclude(folder: Path, running: Supervision, status: int, begins: int) -> None:
-    """Say how the attempt ended where the trainer could not: before it opened the run, or killed at a person's wish."""
+    """Say how the attempt ended where the trainer could not: before it opened the run, or killed at a person's wish.
+
+    The lock may outlive the trainer for a while, in a process that it started and that has not ended yet.
+    """
+    deadline = time.monotonic() + LOCK_PATIENCE_S
+    while time.monotonic() < deadline:
+        try:
+            with hold_lock(folder, named=False):
+                _record(folder, running, status, begins)
+            return
+        except RunLockedError:
+            if read_holder(folder) is not None:
+                return  # somebody else goes on with the run, and will say how that ends
+    with (folder / OUTPUT_FILE).open("a") as output:
+        output.write(f"halo-forge: the run's process has ended, and {LEFT_BEHIND}\n")
+    _record(folder, running, status, begins, f"; {LEFT_BEHIND}")
+
+
+def _record(folder: Path, running: Supervision, status: int, begins: int, more: str = "") -> None:
     said = read_note(folder / "exit.json", Exit)
     if said is not None and said.ended_at >= running.started:
         return
     asked = read_note(folder / ASKED_FILE, Asked)
-    with suppress(RunLockedError), hold_lock(folder):  # nobody else may have begun meanwhile
-        if status < 0 and asked is not None:
-            message = KILLED if asked.what == "kill" else STOPPED_EARLY
-            _end(folder, Exit(status="stopped", exit_code=130, message=message, ended_at=time.time()))
-        elif status < 0:
-            (folder / "exit.json").unlink(missing_ok=True)  # lost: nobody asked for it
-        elif status > 0:
-            message = _last_words(folder / OUTPUT_FILE, begins) or f"the process ended with exit code {status}"
-            _end(folder, Exit(status="failed", exit_code=status, message=message, ended_at=time.time()))
+    if asked is not None and (asked.what == "kill" or status < 0) and status != 0:
+        message = KILLED if asked.what == "kill" else STOPPED_EARLY
+        _end(folder, Exit(status="stopped", exit_code=130, message=message + more, ended_at=time.time()))
+    elif status < 0:
+        (folder / "exit.json").unlink(missing_ok=True)  # lost: nobody asked for it
+    elif status > 0:
+        message = _last_words(folder / OUTPUT_FILE, begins) or f"the process ended with exit code {status}"
+        _end(folder, Exit(status="failed", exit_code=status, message=message + more, ended_at=time.time()))
 
 
 def _end(folder: Path, ended: Exit) -> None:
