@@ -28,7 +28,6 @@ from halo_forge.core.types import Message, Prompt, Reference, Verdict
 from halo_forge.sandbox import open_sandbox
 
 WORKERS = 2
-BATCHES_TO_HEAL = 5
 LANGUAGES = {
     "python": (("assert add(1, 2) == 3",), "```python\ndef add(a, b): return a {} b  # {}\n```"),
     "gcc": (
@@ -78,6 +77,14 @@ def ended(inner: AbstractContextManager[None]) -> Iterator[None]:
         end_launchers()
         yield
     end_launchers()
+
+
+@contextmanager
+def met(inner: AbstractContextManager[None]) -> Iterator[None]:
+    """End the launchers on the way into another context alone: those that begin in it are still there behind it."""
+    with inner:
+        end_launchers()
+        yield
 
 
 def end_launchers() -> None:
@@ -139,6 +146,7 @@ def rugs(folder: Path) -> dict[str, tuple[str, Callable[[], AbstractContextManag
     rugs: dict[str, tuple[str, Callable[[], AbstractContextManager[None]]]] = {
         name: ("gcc", partial(ended, hidden(*places))) for name, places in parts.items()
     }
+    rugs["the system's headers, as launchers began"] = ("gcc", partial(met, hidden(Path("/usr/include"))))
     for verifier in LANGUAGES:
         rugs |= {
             f"bubblewrap, from {verifier}": (verifier, partial(ended, hidden(Path("/usr/bin/bwrap")))),
@@ -169,10 +177,7 @@ def main() -> None:
         with pull():
             found["meanwhile"] = running.result()
             found["without"] = judged(verifier, range(200, 204))
-        for _ in range(BATCHES_TO_HEAL):
-            found["mended"] = judged(verifier, range(300, 308))
-            if all(verdict.reward is not None for _, verdict in found["mended"]):
-                break
+        found["mended"] = judged(verifier, range(300, 308))
         found["after"] = judged(verifier, range(400, 402))
         verifier.close()
     print(

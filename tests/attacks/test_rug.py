@@ -188,7 +188,7 @@ def pulled(rug: str, folder: Path) -> dict[str, list[tuple[bool, float | None, s
     "rug",
     [
         "the compiler", "the compiler proper", "the assembler", "the linkers", "the linker's driver", "the library",
-        "the compiler's folder", "the system's headers",
+        "the compiler's folder", "the system's headers", "the system's headers, as launchers began",
         "bubblewrap, from gcc", "bubblewrap, from python", "processes, from gcc", "processes, from python",
     ],
 )  # fmt: skip

@@ -1,7 +1,9 @@
 """Launchers serve one job after the other: nothing of one may reach, harm or inform the next."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
+import psutil
 import pytest
 
 from halo_forge.core.protocols import Image, Job, Limits, Outcome
@@ -155,3 +157,26 @@ def test_images_of_different_names_never_share_a_process(sandbox: IsolatedSandbo
     other = Job(("play",), Limits(), image=IMAGE._replace(name="another"), payload=b"1")
     sandbox.run(other)
     assert sandbox._slots._idle[-1] is not first
+
+
+def launchers() -> set[int]:
+    return {process.pid for process in psutil.Process().children()}
+
+
+def test_launchers_of_before_a_renewal_serve_no_more(sandbox: IsolatedSandbox) -> None:
+    others = launchers()
+    with open_sandbox() as fresh, ThreadPoolExecutor(1) as pool:
+        nothing = Job(("/usr/bin/true",), Limits())
+        assert fresh.run(nothing).exit_status == 0
+        idle = launchers() - others
+        long = pool.submit(fresh.run, nothing._replace(argv=("/usr/bin/sleep", "0.5")))
+        while not psutil.Process(*idle).children(recursive=True)[1:]:
+            assert not long.done()
+        assert fresh.run(nothing).exit_status == 0
+        assert len(launchers() - others) == 2  # one at work, one idle
+        fresh.renew()
+        assert launchers() - others == idle
+        assert long.result().exit_status == 0  # what runs is not disturbed
+        assert launchers() == others
+        assert fresh.run(nothing).exit_status == 0
+        assert len(launchers() - others) == 1 and not launchers() & idle

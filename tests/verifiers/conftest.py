@@ -37,6 +37,13 @@ class BreakableSandbox:
         self._check()
         return self.inner.converse(judge, candidate)
 
+    @property
+    def renewals(self) -> int:
+        return self.inner.renewals
+
+    def renew(self) -> None:
+        self.inner.renew()
+
     def close(self) -> None:
         self.inner.close()
 

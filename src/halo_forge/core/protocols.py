@@ -267,6 +267,15 @@ class Sandbox(Protocol):
         """
         ...
 
+    @property
+    def renewals(self) -> int:
+        """How often `renew` was called."""
+        ...
+
+    def renew(self) -> None:
+        """Let no later program meet a helper process of now, which sees the machine as it was when that began."""
+        ...
+
     def close(self) -> None:
         """End the helper processes; further runs are errors."""
         ...

@@ -68,6 +68,15 @@ class IsolatedSandbox:
             watch_all([judge_watch, candidate_watch], judge_watch)
             return Exchange(self._outcome(judge_watch, judge.limits), self._outcome(candidate_watch, candidate.limits))
 
+    @property
+    def renewals(self) -> int:
+        """How often helper processes were replaced by new ones."""
+        return self._slots.renewals
+
+    def renew(self) -> None:
+        """Start new helper processes from now on; those at work end behind their job."""
+        self._slots.renew()
+
     def close(self) -> None:
         """End the helper processes; further runs are errors."""
         self._slots.close()

@@ -24,6 +24,7 @@ class SlotPool:
         self._python = python
         self._lock = threading.Lock()
         self._idle: list[Slot] = []
+        self.renewals = 0
         self._closed = False
 
     def take(self, job: Job) -> Slot:
@@ -37,8 +38,9 @@ class SlotPool:
             if slot.is_ready():
                 return slot
             slot.close()
+        renewals = self.renewals  # counted before it begins, so that one begun meanwhile is out of date
         try:
-            return Slot(spec, self._isolation, self._python)
+            return Slot(spec, self._isolation, self._python, renewals)
         except OSError as error:
             raise EnvironmentFault(f"the sandbox cannot be set up: its launcher cannot be started: {error}") from error
 
@@ -63,16 +65,22 @@ class SlotPool:
         """Return a launcher; one that is not sound is ended, and so is the one longest idle when there are many."""
         surplus = [slot]
         with self._lock:
-            if sound and not slot.spent and not self._closed:
+            if sound and not slot.spent and slot.renewals == self.renewals and not self._closed:
                 self._idle.append(slot)
                 surplus = [self._idle.pop(0)] if len(self._idle) > IDLE_LAUNCHERS else []
         for one in surplus:
             one.close()
 
-    def close(self) -> None:
-        """End all idle launchers; those at work end when they are given back."""
+    def renew(self) -> None:
+        """End all idle launchers; those at work, or about to be, end when they are given back."""
         with self._lock:
-            self._closed = True
+            self.renewals += 1
             idle, self._idle = self._idle, []
         for slot in idle:
             slot.close()
+
+    def close(self) -> None:
+        """End all idle launchers for good."""
+        with self._lock:
+            self._closed = True
+        self.renew()

@@ -110,13 +110,15 @@ class Slot:
         spec: what it is for.
         isolation: the tier.
         python: the interpreter it runs on.
+        renewals: how often launchers had been replaced by new ones when it began.
 
     Raises:
         EnvironmentFault: it does not start.
     """
 
-    def __init__(self, spec: Spec, isolation: Isolation, python: Python) -> None:
+    def __init__(self, spec: Spec, isolation: Isolation, python: Python, renewals: int) -> None:
         self.spec = spec
+        self.renewals = renewals
         hard_to_reach = [folder for _, folder in spec.mounts if os.geteuid() == 0 and not _open_to_all(folder)]
         shown = {folder: SHOWN / str(number) for number, folder in enumerate(hard_to_reach)}
         mounts = {inside: shown.get(folder, folder) for inside, folder in spec.mounts}

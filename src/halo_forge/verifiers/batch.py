@@ -41,6 +41,7 @@ class Meter:
     def __init__(self, sandbox: Sandbox) -> None:
         self._sandbox = sandbox
         self._started = time.monotonic()
+        self._renewals = sandbox.renewals
         self.cpu_s = 0.0
         self.peak_memory_mb: float | None = None
         self.repeatable = True
@@ -49,6 +50,15 @@ class Meter:
     def wall_s(self) -> float:
         """Seconds since the submission was taken up."""
         return time.monotonic() - self._started
+
+    @property
+    def is_dated(self) -> bool:
+        """Whether the sandbox was renewed since: a program of this submission may have met the machine of before."""
+        return self._sandbox.renewals != self._renewals
+
+    def renew(self) -> None:
+        """Have the programs to come see the machine as it is now."""
+        self._sandbox.renew()
 
     def run(self, job: Job) -> Outcome:
         """Run one program, and again if a kill ended it that may have come from outside.

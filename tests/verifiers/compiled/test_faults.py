@@ -7,8 +7,9 @@ import pytest
 
 from halo_forge.core.errors import EnvironmentFault
 from halo_forge.core.protocols import Job, Limits, Outcome, Sandbox
+from halo_forge.sandbox import open_sandbox
 from halo_forge.verifiers.batch import Meter
-from halo_forge.verifiers.compiled.faults import compiled, part_was_killed, tells_of_a_kill
+from halo_forge.verifiers.compiled.faults import compiled, part_was_killed, require_sound, tells_of_a_kill
 from halo_forge.verifiers.cpp.gcc import GccConfig
 
 LIMITS = Limits(processes=32)
@@ -67,6 +68,17 @@ def test_what_was_killed_is_run_once_more(real_sandbox: Any) -> None:
     with pytest.raises(EnvironmentFault, match="killed twice"):
         compiled(meter, job)
     assert compiled(meter, job._replace(argv=("/bin/sh", "-c", "exit 1"))).exit_status == 1
+
+
+def test_no_program_is_blamed_for_what_came_before_the_compilers_return() -> None:
+    with open_sandbox() as sandbox:
+        early = Meter(sandbox)
+        require_sound(early, "g++", "")
+        with pytest.raises(EnvironmentFault, match="g\\+\\+ does not work: no cc1plus"):
+            require_sound(Meter(sandbox), "g++", "no cc1plus")
+        with pytest.raises(EnvironmentFault, match="did not work a moment ago"):
+            require_sound(early, "g++", "")
+        require_sound(Meter(sandbox), "g++", "")
 
 
 @needs_gcc

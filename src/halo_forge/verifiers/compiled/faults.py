@@ -56,6 +56,27 @@ def compiled(meter: Meter, job: Job, was_killed: Callable[[Outcome], bool] = end
     return outcome
 
 
+def require_sound(meter: Meter, compiler: str, reason: str) -> None:
+    """Refuse to blame a program that a compiler gave up on, where the compiler was at fault or may have been.
+
+    A launcher sees the system as it was when it began. One that began while a part of the compiler was gone goes on
+    without that part when it is back, so launchers are replaced once the compiler has failed.
+
+    Args:
+        meter: that of the submission.
+        compiler: its name.
+        reason: why a trivial program did not compile just now, `""` if it did.
+
+    Raises:
+        EnvironmentFault: it did not, or another one did not since this submission was taken up.
+    """
+    if reason:
+        meter.renew()
+        raise EnvironmentFault(f"{compiler} does not work: {reason}")
+    if meter.is_dated:
+        raise EnvironmentFault(f"{compiler} did not work a moment ago, and works again")
+
+
 def part_was_killed(outcome: Outcome) -> bool:
     """Tell whether a C or C++ compiler, or one of the programs it runs, was killed, other than at its limits."""
     if outcome.exit_status == 0 or outcome.timed_out or outcome.flooded:

@@ -9,15 +9,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from halo_forge.core.errors import EnvironmentFault
 from halo_forge.core.protocols import Job, Limits, Outcome
 from halo_forge.verifiers.batch import Meter
-from halo_forge.verifiers.compiled.faults import compiled, part_was_killed
+from halo_forge.verifiers.compiled.faults import compiled, part_was_killed, require_sound
 from halo_forge.verifiers.cpp.driver import Language
 from halo_forge.verifiers.cpp.header_store import Header
 from halo_forge.verifiers.cpp.headers import MOUNT, Headers, Invocation
 from halo_forge.verifiers.cpp.hidden_warnings import without_hiding
-from halo_forge.verifiers.cpp.include_block import leading_block, without_leading
+from halo_forge.verifiers.cpp.include_block import STANDARD_HEADERS, leading_block, without_leading
 from halo_forge.verifiers.cpp.toolchains import Toolchain
 
 SUFFIX: dict[Language, str] = {"c": "c", "c++": "cpp"}
@@ -36,9 +35,9 @@ LACKS_PART = re.compile(
     r"error while loading shared libraries|ld returned (?!1 )|"
     r"(?:undefined reference to|undefined symbol:).*(?:std::|operator (?:new|delete)|__cxa_|__gxx_|__cxxabi)"
 )
-LACKS_HEADER = re.compile(r"fatal error: .*(?:No such file or directory|file not found)")
+LACKS_HEADER = re.compile(r"fatal error: '?(?P<name>.*?)'?:? (?:No such file or directory|file not found)")
 LAST_CHARS = 8000
-# How long a compiler that works is taken to go on working when programs ask for headers that are not there.
+# How long a compiler that works is taken to go on working when programs ask for headers that no compiler has.
 TRUSTED_S = 2.0
 LOADER_FAILED = 127
 LOADER_SAYS = b"error while loading shared libraries"
@@ -135,14 +134,20 @@ class Compiler:
         if outcome.exit_status == 0:
             return Build(outcome.report, True, *self._warned(meter, outcome, program, behind, link=link))
         error = _first_error(outcome)
-        lacks_header = LACKS_HEADER.search(error) and time.monotonic() > self._worked_at + TRUSTED_S
-        if outcome.exit_status != 1 or not error or lacks_header or LACKS_PART.search(said[-LAST_CHARS:]):
+        lacks_part = self._lacks_header(error) or LACKS_PART.search(said[-LAST_CHARS:])
+        if outcome.exit_status != 1 or not error or lacks_part:
             self._require_working(meter)
         if outcome.timed_out:
             detail = f"the compiler timed out after {outcome.wall_s:.1f} s"
             return Build(b"", ok=False, warned=False, detail=detail, in_program=True)
         detail = error or f"the compiler failed: {said.strip()}"
         return Build(b"", ok=False, warned=False, detail=detail, in_program=IN_PROGRAM.match(detail) is not None)
+
+    def _lacks_header(self, error: str) -> bool:
+        """Tell whether a header is missing that may be the compiler's, and not one that the program made up."""
+        found = LACKS_HEADER.search(error)
+        made_up = found and IN_PROGRAM.match(error) and found["name"] not in STANDARD_HEADERS
+        return found is not None and (not made_up or time.monotonic() > self._worked_at + TRUSTED_S)
 
     def _warned(self, meter: Meter, outcome: Outcome, program: str, behind: str, *, link: bool) -> tuple[bool, str]:
         """Return whether there are warnings, those counted that the program hides, and the first."""
@@ -217,10 +222,9 @@ class Compiler:
         """
         started = time.monotonic()
         outcome = self._compile(meter, TRIVIAL[self._language], link=True)
-        if outcome.exit_status != 0:
-            words = outcome.stderr.decode(errors="replace").strip().splitlines()
-            last = words[-1] if words else outcome
-            raise EnvironmentFault(f"{self._program} does not work: {last}: {self._toolchain.install}")
+        words = outcome.stderr.decode(errors="replace").strip().splitlines()
+        reason = f"{words[-1] if words else outcome}: {self._toolchain.install}" if outcome.exit_status != 0 else ""
+        require_sound(meter, self._program, reason)
         self._worked_at = started
 
 

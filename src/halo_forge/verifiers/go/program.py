@@ -8,11 +8,10 @@ from collections.abc import Collection, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from halo_forge.core.errors import EnvironmentFault
 from halo_forge.core.protocols import Job, Limits, Outcome, Sandbox
 from halo_forge.verifiers.batch import Meter, UnsupportedTests
 from halo_forge.verifiers.compiled.asserts import Check, Test
-from halo_forge.verifiers.compiled.faults import compiled
+from halo_forge.verifiers.compiled.faults import compiled, require_sound
 from halo_forge.verifiers.compiled.language import Answer, Build, Expected
 from halo_forge.verifiers.compiled.printed_values import Shown, read_report
 from halo_forge.verifiers.compiled.program import CompiledVerifier
@@ -189,8 +188,8 @@ class GoToolchain:
             EnvironmentFault: that fails.
         """
         for outcome in (self._run_tools(meter, {"program": TRIVIAL}, link=True), self._vet(meter, TRIVIAL)):
-            if outcome.exit_status != 0:
-                raise EnvironmentFault(f"Go in {self._go.tools} does not work: {_last_line(outcome)}: {INSTALL}")
+            reason = f"{_last_line(outcome)}: {INSTALL}" if outcome.exit_status != 0 else ""
+            require_sound(meter, f"Go in {self._go.tools}", reason)
 
     def _tested(
         self, program: str, setup: str, tests: tuple[Test, ...], compared: Collection[Check] = ()

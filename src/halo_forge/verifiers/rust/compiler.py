@@ -7,10 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from halo_forge.core.errors import EnvironmentFault
 from halo_forge.core.protocols import Job, Limits, Outcome
 from halo_forge.verifiers.batch import Meter
-from halo_forge.verifiers.compiled.faults import compiled, ended_by_a_kill, tells_of_a_kill
+from halo_forge.verifiers.compiled.faults import compiled, ended_by_a_kill, require_sound, tells_of_a_kill
 from halo_forge.verifiers.compiled.language import Build
 from halo_forge.verifiers.rust.diagnostics import Diagnostic, diagnostics
 from halo_forge.verifiers.rust.rustc import INSTALL, Rustc
@@ -178,11 +177,12 @@ class RustCompiler:
         """
         uses = "".join(f"use ::{name} as _;\n" for name in self._crates.externs)
         outcome = self._compile(meter, uses + TRIVIAL, link=True, lints=False)
+        reason = ""
         if outcome.exit_status != 0:
             texts = [found.text for found in diagnostics(outcome.stderr) if found.level == "error"]
             words = outcome.stderr.decode(errors="replace").strip().splitlines()
-            reason = texts[0] if texts else words[-1] if words else str(outcome)
-            raise EnvironmentFault(f"{self._rustc.program} does not work: {reason}: {INSTALL}")
+            reason = f"{texts[0] if texts else words[-1] if words else outcome}: {INSTALL}"
+        require_sound(meter, self._rustc.program, reason)
 
 
 def _was_killed(outcome: Outcome) -> bool:
