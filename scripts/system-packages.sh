@@ -9,7 +9,7 @@ extra=()
 if [ "${1:-}" = --tests ]; then
     package_of+=([chromium]=chromium [espeak-ng]=espeak-ng [clang]=clang [mold]=mold [go]=golang-go [sshd]=openssh-server [ssh]=openssh-client
         [x86_64-w64-mingw32-g++]=g++-mingw-w64-x86-64-posix [x86_64-w64-mingw32-gcc]=gcc-mingw-w64-x86-64-posix
-        [rustc]=rustc [cargo]=cargo)
+        [rustc]=rustc [cargo]=cargo [ip]=iproute2)
     [ -d /usr/share/cargo/registry/tokio-1* ] 2>/dev/null || extra+=(librust-tokio-dev)
     [ -d /usr/share/cargo/registry/anyhow-1* ] 2>/dev/null || extra+=(librust-anyhow-dev)
 fi

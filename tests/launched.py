@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import psutil
+from machines import Machine
 
 from halo_forge.core.events import EventType, read_events
 
@@ -29,6 +30,31 @@ def start(words: Sequence[str], output: Path) -> subprocess.Popen[bytes]:
     """Start Python with these words; what it says goes to a log beside the run folder."""
     with output.with_suffix(".log").open("ab") as log:
         return subprocess.Popen([sys.executable, *words], stdout=log, stderr=log, start_new_session=True)
+
+
+def start_on(
+    machines: Sequence[Machine], launch: Sequence[str], words: Sequence[str], output: Path
+) -> list[subprocess.Popen[bytes]]:
+    """Start accelerate on each machine, with one process there; what they say goes to logs beside the run folder."""
+    joint = {"num_machines": len(machines), "num_processes": len(machines), "main_process_port": 29500}
+    started = []
+    for rank, machine in enumerate(machines):
+        own = {**joint, "machine_rank": rank, "main_process_ip": machines[0].address}
+        options = [word for name, value in own.items() for word in (f"--{name}", str(value))]
+        command = [sys.executable, *launch, *options, str(TOLD), *words]
+        started.append(machine.start(command, output.with_suffix(f".{rank}.log")))
+    return started
+
+
+def finish_on(machines: Sequence[Machine], launch: Sequence[str], words: Sequence[str], output: Path) -> None:
+    """Run accelerate on each machine to a good end."""
+    for process in start_on(machines, launch, words, output):
+        assert process.wait(300) == 0, said_on(output)
+
+
+def said_on(output: Path) -> str:
+    """What the processes on each machine have said last."""
+    return "\n\n".join(log.read_text()[-3000:] for log in sorted(output.parent.glob(f"{output.name}.?.log")))
 
 
 def finish(words: Sequence[str], output: Path) -> None:

@@ -1,12 +1,16 @@
-"""The command line with an event for every optimiser step, so that each loss can be compared."""
+"""The command line with an event for every optimiser step, so that each loss can be compared.
+
+The variable SILENCE_S says how long a link of a team may be silent, for tests that do not wait for minutes.
+"""
 
 from __future__ import annotations
 
-import sys
+import os
 
-from halo_forge.cli.app import run
-from halo_forge.training import trainer
+from halo_forge.cli.app import main
+from halo_forge.training import links, trainer
 
 if __name__ == "__main__":
     trainer.EVENT_SECONDS = 0.0
-    sys.exit(run(sys.argv[1:]))
+    links.LONGEST_SILENCE_S = int(os.environ.get("SILENCE_S", links.LONGEST_SILENCE_S))
+    main()

@@ -74,6 +74,28 @@ def test_two_processes_learn_what_one_does(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("launch", "sharding"), [(TOGETHER, "none"), (PARTS, "fsdp")])
+def test_more_processes_learn_what_one_does(
+    nano_model: Path, data: Path, tmp_path: Path, launch: tuple[str, ...], sharding: str
+) -> None:
+    """Three, and four of which one gets no row of a batch; those by accelerate and by the command itself."""
+    one, three, four = tmp_path / "one", tmp_path / "three", tmp_path / "four"
+    few = ["--batch-size", "3"]
+    finish([str(TOLD), *sft(nano_model, data, one, "full"), *few], one)
+    finish([*launch, "--num_processes", "3", str(TOLD), *sft(nano_model, data, three, "full"), *few], three)
+    asked = ["--launcher", "accelerate", "--num-processes", "4", "--sharding", sharding]
+    finish(["-m", "halo_forge", *sft(nano_model, data, four, "full"), *few, *asked], four)
+    alone = losses(one)
+    assert sorted(losses(three)) == sorted(alone) == [(0, step) for step in range(1, STEPS + 1)]
+    assert (0, STEPS) in losses(four)
+    for output, count in ((three, 3), (four, 4)):
+        assert f"{count} processes train together" in (output / "events.jsonl").read_text()
+        assert max(abs(alone[step] - loss) for step, loss in losses(output).items()) < 1e-4
+        ours, theirs = (load_file(folder / "final_model" / "model.safetensors") for folder in (one, output))
+        assert all((ours[key] - theirs[key]).abs().max() < 1e-3 for key in ours | theirs)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("launch", [TOGETHER, PARTS])
 def test_two_processes_that_are_killed_go_on_to_the_same_end(
     nano_model: Path, data: Path, tmp_path: Path, launch: tuple[str, ...]

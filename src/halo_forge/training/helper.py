@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from socket import gethostname
 
 from halo_forge.core.errors import EnvironmentFault, HaloError
 from halo_forge.models.load import Policy
+from halo_forge.training.likeness import likeness
+from halo_forge.training.orders import Asked, Batch, Begin, Cut, Failed, Likeness, Move, Order
 from halo_forge.training.reference import Reference
 from halo_forge.training.settings import LossSettings
 from halo_forge.training.shards import cut, gather, put, put_together, take_apart
 from halo_forge.training.step import Stepper
-from halo_forge.training.team import Asked, Batch, Begin, Cut, Failed, Move, Order, Team
+from halo_forge.training.team import Team
 
 
 def help_out(team: Team, load: Callable[[], Policy]) -> None:
@@ -34,6 +37,7 @@ class _Helper:
         self._team = team
         self._load = load
         self._policy: Policy | None = None
+        self._likeness: Likeness | None = None
         self._reference: Reference | None = None
         self._steppers: dict[tuple[LossSettings, bool], Stepper] = {}
 
@@ -75,7 +79,7 @@ class _Helper:
         """Load the model, take in the leader's weights, and keep a part."""
         failure = None
         try:
-            policy = self._policy_for(asked.shapes)
+            policy = self._policy_for(asked.model)
         except HaloError as error:
             failure = Failed(type(error).__name__, str(error))
         self._team.confirm(failure)
@@ -87,7 +91,7 @@ class _Helper:
         """Compute this process's share of a batch, or tell the leader why that cannot be."""
         stepper, failure = None, None
         try:
-            policy = self._policy_for(batch.shapes, with_reference=batch.loss.kl_coefficient > 0)
+            policy = self._policy_for(batch.model, with_reference=batch.loss.kl_coefficient > 0)
             stepper = self._stepper_of(batch.loss, packed=batch.packed)
             policy.model.train()
         except HaloError as error:
@@ -98,14 +102,20 @@ class _Helper:
                 self._team.send(stepper.weights)
             stepper.help_with(self._team, batch)
 
-    def _policy_for(self, shapes: dict[str, tuple[int, ...]], *, with_reference: bool = False) -> Policy:
+    def _policy_for(self, leaders: Likeness | None, *, with_reference: bool = False) -> Policy:
         if self._policy is None:
             self._policy = self._load()
             if with_reference:  # of the start model, which the policy is until weights come
                 self._reference = Reference(self._policy)
-        ours = {name: tuple(weight.shape) for name, weight in self._policy.trained_weights.items()}
-        if ours != shapes:
-            raise EnvironmentFault("its model trains other weights than that of the first process")
+            self._likeness = likeness(self._policy, self._reference)
+        if leaders is not None and leaders != self._likeness:
+            assert self._likeness is not None
+            if leaders.shapes != self._likeness.shapes:
+                raise EnvironmentFault("its model trains other weights than that of the first process")
+            raise EnvironmentFault(
+                f"the files of its model hold other weights than those of the first process: give machine "
+                f"{gethostname()} the same files"
+            )
         return self._policy
 
     def _stepper_of(self, loss: LossSettings, *, packed: bool = False) -> Stepper:

@@ -12,7 +12,8 @@ import torch
 from halo_forge.core.protocols import Generator
 from halo_forge.core.types import Completion, Prompt, Sampling
 from halo_forge.models.load import Policy
-from halo_forge.training.team import Asked, Cut, Order, Team, current_team
+from halo_forge.training.orders import Asked, Cut, Order
+from halo_forge.training.team import Team, current_team
 
 
 def share_out(policy: Policy) -> None:
@@ -26,16 +27,16 @@ def share_out(policy: Policy) -> None:
     if team is None or not team.in_parts or not team.leads:
         return
     from halo_forge.training import shards
+    from halo_forge.training.likeness import likeness
 
     if shards.is_cut(policy):
         take_apart(policy)
         return
     shards.check(policy)
-    weights = policy.trained_weights
     team.busy = True
-    team.say(Cut({name: tuple(weight.shape) for name, weight in weights.items()}))
+    team.say(Cut(likeness(policy)))
     team.confirm(None)
-    team.send(weights)
+    team.send(policy.trained_weights)
     team.busy = False
     shards.cut(policy, team.size)
 

@@ -21,6 +21,11 @@ class Reference:
         self._values = {name: weight.detach().clone() for name, weight in start.trained_weights.items()}
 
     @property
+    def weights(self) -> Mapping[str, torch.Tensor]:
+        """Its values of the trained weights."""
+        return self._values
+
+    @property
     def size(self) -> int:
         """Bytes it takes."""
         return sum(value.numel() * value.element_size() for value in self._values.values())

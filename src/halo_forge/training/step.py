@@ -12,14 +12,16 @@ from halo_forge.core.errors import ConfigError, EnvironmentFault
 from halo_forge.core.protocols import TrainingRow
 from halo_forge.models.load import Policy
 from halo_forge.training.layout import Layout, lay_out
+from halo_forge.training.likeness import likeness
 from halo_forge.training.logprobs import TokenScorer, keeps_rows_apart
 from halo_forge.training.micro_batch import is_out_of_memory
 from halo_forge.training.objectives import OBJECTIVES, LearntTokens, divergence
+from halo_forge.training.orders import Batch, Begin, Likeness, Move, Order
 from halo_forge.training.parts import gather, have_done, put, share_out, take_apart
 from halo_forge.training.reference import Reference
 from halo_forge.training.settings import LossSettings
 from halo_forge.training.state import Held, sample_weights
-from halo_forge.training.team import Batch, Begin, Move, Order, Team, current_team
+from halo_forge.training.team import Team, current_team
 
 BETAS = (0.9, 0.95)  # a short memory of squared gradients suits rounds of few steps
 
@@ -67,6 +69,7 @@ class Stepper:
                 "leave it out"
             )
         self.weights: Mapping[str, torch.nn.Parameter] = policy.trained_weights
+        self._likeness: Likeness | None = None
         self.scaler = torch.amp.GradScaler(policy.device.type, enabled=policy.autocast == torch.float16)
         self._optimiser: torch.optim.Optimizer | None = None
 
@@ -124,9 +127,10 @@ class Stepper:
             torch.manual_seed(seed)
             sums = self._add_gradients(sorted(rows, key=lambda row: len(row.ids)), size, learnt)
         else:
-            shapes = {name: tuple(weight.shape) for name, weight in self.weights.items()}
+            if self._likeness is None and not self.in_parts:
+                self._likeness = likeness(self._policy, self._reference)
             scale = self.scaler.get_scale()
-            batch = Batch(rows, size, seed, learnt, scale, self._settings, self._packed, shapes)
+            batch = Batch(rows, size, seed, learnt, scale, self._settings, self._packed, self._likeness)
             take_apart(self._policy)
             team.ask(batch, self.weights)
             sums = self.help_with(team, batch)

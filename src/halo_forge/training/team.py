@@ -13,8 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -22,77 +21,14 @@ import torch.distributed as dist
 from halo_forge.core.errors import ConfigError, EnvironmentFault
 from halo_forge.core.protocols import TrainingRow
 from halo_forge.core.stop import StopRequest
+from halo_forge.training.links import choose_network, give_up_silence
 from halo_forge.training.micro_batch import CPU_MESSAGE
-from halo_forge.training.settings import LossSettings
+from halo_forge.training.orders import Asked, Batch, Failed, Order
 
 LONGEST_WAIT = timedelta(days=30)  # a leader may draw for long before it trains
+LONGEST_MEETING = timedelta(minutes=15)  # until all processes have found one another
 Weights = Mapping[str, torch.nn.Parameter]
 Sums = torch.Tensor
-
-
-class Order(StrEnum):
-    """What a helper is asked for in a word; all but the first two only where the model lies in parts."""
-
-    ANSWER = "answer"
-    LEAVE = "leave"
-    PUT_TOGETHER = "hold every layer whole"
-    TAKE_APART = "no longer"
-    GATHER = "gather the weights"
-    PUT = "set the weights"
-    HOLD = "gather the optimiser's state"
-    RESTORE = "set the optimiser's state"
-
-
-class Cut(NamedTuple):
-    """The model is to be cut; its weights, of these shapes, follow."""
-
-    shapes: dict[str, tuple[int, ...]]
-
-
-class Begin(NamedTuple):
-    """A round of training of a model in parts begins."""
-
-    learning_rate: float
-    weight_decay: float
-    loss: LossSettings
-
-
-class Move(NamedTuple):
-    """The optimiser is to use the gradients."""
-
-    rate: float
-    max_grad_norm: float
-
-
-class Batch(NamedTuple):
-    """Rows whose gradient is asked for.
-
-    Args:
-        rows: of the whole batch.
-        size: rows in memory at once.
-        learnt: learnt tokens of the whole batch.
-        scale: of the loss.
-        shapes: of the weights that follow, by which two models that differ are found out.
-    """
-
-    rows: Sequence[TrainingRow]
-    size: int
-    seed: int
-    learnt: int
-    scale: float
-    loss: LossSettings
-    packed: bool
-    shapes: dict[str, tuple[int, ...]]
-
-
-Asked = Order | Cut | Begin | Batch | Move
-
-
-class Failed(NamedTuple):
-    """What a helper could not do, in words, and the name of its error."""
-
-    error: str
-    text: str
 
 
 @dataclass
@@ -281,10 +217,13 @@ def open_team() -> Team | None:
         # With this, transformers would leave the weights of all but the first process unread.
         os.environ["FSDP_CPU_RAM_EFFICIENT_LOADING"] = "false"
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+    choose_network()
     try:
-        dist.init_process_group(backend, timeout=LONGEST_WAIT)
+        dist.init_process_group(backend, timeout=LONGEST_MEETING)
+        dist.distributed_c10d._set_pg_timeout(LONGEST_WAIT)
     except (RuntimeError, ValueError) as error:
         raise EnvironmentFault(f"the processes of the launcher cannot reach one another: {error}") from error
+    give_up_silence()
     _team = Team(dist.get_rank(), size, in_parts)
     return _team
 
