@@ -11,7 +11,7 @@ from halo_forge.training.likeness import likeness
 from halo_forge.training.orders import Asked, Batch, Begin, Cut, Failed, Likeness, Move, Order
 from halo_forge.training.reference import Reference
 from halo_forge.training.settings import LossSettings
-from halo_forge.training.shards import cut, gather, put, put_together, take_apart
+from halo_forge.training.sharding import Sharding
 from halo_forge.training.step import Stepper
 from halo_forge.training.team import Team
 
@@ -57,10 +57,10 @@ class _Helper:
     def _answers(self) -> dict[Order, Callable[[], object]]:
         return {
             Order.ANSWER: lambda: self._team.confirm(None),
-            Order.PUT_TOGETHER: lambda: put_together(self._parts),
-            Order.TAKE_APART: lambda: take_apart(self._parts),
-            Order.GATHER: lambda: gather(self._parts.trained_weights),
-            Order.PUT: lambda: put(self._parts.trained_weights, None),
+            Order.PUT_TOGETHER: lambda: self._sharding.put_together(self._parts),
+            Order.TAKE_APART: lambda: self._sharding.take_apart(self._parts),
+            Order.GATHER: lambda: self._sharding.gather(self._parts),
+            Order.PUT: lambda: self._sharding.put(self._parts, None),
             Order.HOLD: lambda: self._stepper.hold_optimiser(),
             Order.RESTORE: lambda: self._stepper.restore_optimiser(None),
         }
@@ -69,6 +69,11 @@ class _Helper:
     def _parts(self) -> Policy:
         assert self._policy is not None
         return self._policy
+
+    @property
+    def _sharding(self) -> Sharding:
+        assert self._team.sharding is not None
+        return self._team.sharding
 
     @property
     def _stepper(self) -> Stepper:
@@ -85,7 +90,7 @@ class _Helper:
         self._team.confirm(failure)
         if failure is None:
             self._team.send(policy.trained_weights)
-            cut(policy, self._team.size)
+            self._sharding.cut(policy, self._team.size)
 
     def _help_with(self, batch: Batch) -> None:
         """Compute this process's share of a batch, or tell the leader why that cannot be."""

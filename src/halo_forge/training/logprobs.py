@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -24,17 +25,20 @@ class TokenScorer:
     An adapter's layers sit in the model itself, so its wrapper is passed by.
 
     Args:
-        as_one: always ask the whole model, of which no part may be called by itself.
+        whole: what gives the model's output where no part of it may be called by itself.
     """
 
-    def __init__(self, policy: Policy, *, as_one: bool = False) -> None:
+    def __init__(self, policy: Policy, whole: Callable[..., Any] | None = None) -> None:
         self._model: Any = policy.inner
+        self._whole = whole or self._model
         self._ids = "decoder_input_ids" if self._model.config.is_encoder_decoder else "input_ids"
         self._body: Any = getattr(self._model, self._model.base_model_prefix, None)
         self._head: Any = self._model.get_output_embeddings()
         self._slices = "logits_to_keep" in inspect.signature(self._model.forward).parameters
         decodes = not self._model.config.is_encoder_decoder
-        self._plain = not as_one and decodes and self._body is not None and self._head is not None and self._is_plain()
+        self._plain = (
+            whole is None and decodes and self._body is not None and self._head is not None and self._is_plain()
+        )
 
     def __call__(self, layout: Layout, temperatures: torch.Tensor | None = None) -> torch.Tensor:
         """Score the learnt tokens of a layout.
@@ -76,10 +80,10 @@ class TokenScorer:
             inputs["position_ids"] = layout.positions
         width = layout.ids.shape[1]
         if not self._slices:
-            logits: torch.Tensor = self._model(**inputs).logits
+            logits: torch.Tensor = self._whole(**inputs).logits
             return logits.flatten(0, 1).index_select(0, layout.places)
         columns, column_of = torch.unique(layout.places % width, return_inverse=True)
-        logits = self._model(**inputs, logits_to_keep=columns).logits
+        logits = self._whole(**inputs, logits_to_keep=columns).logits
         return logits[layout.places // width, column_of]
 
     @torch.no_grad()

@@ -13,7 +13,8 @@ from halo_forge.core.protocols import Generator
 from halo_forge.core.types import Completion, Prompt, Sampling
 from halo_forge.models.load import Policy
 from halo_forge.training.orders import Asked, Cut, Order
-from halo_forge.training.team import Team, current_team
+from halo_forge.training.sharding import Sharding
+from halo_forge.training.team import current_team
 
 
 def share_out(policy: Policy) -> None:
@@ -24,76 +25,66 @@ def share_out(policy: Policy) -> None:
         EnvironmentFault: a helper cannot.
     """
     team = current_team()
-    if team is None or not team.in_parts or not team.leads:
+    if team is None or team.sharding is None or not team.leads:
         return
-    from halo_forge.training import shards
     from halo_forge.training.likeness import likeness
 
-    if shards.is_cut(policy):
+    if team.sharding.is_cut(policy):
         take_apart(policy)
         return
-    shards.check(policy)
+    team.sharding.check(policy)
     team.busy = True
     team.say(Cut(likeness(policy)))
     team.confirm(None)
     team.send(policy.trained_weights)
     team.busy = False
-    shards.cut(policy, team.size)
+    team.sharding.cut(policy, team.size)
 
 
-def have_done(policy: Policy, asked: Asked) -> Team | None:
+def have_done(policy: Policy, asked: Asked) -> Sharding | None:
     """Have the others do something with their parts, with every layer apart.
 
     Returns:
-        The team, if there is something to be done here as well.
+        How the model lies in parts, if there is something to be done here as well.
     """
     team = current_team()
-    if team is None or not team.in_parts:
+    if team is None or team.sharding is None:
         return None
     if team.leads:
         take_apart(policy)
         team.say(asked)
-    return team
+    return team.sharding
 
 
 def take_apart(policy: Policy) -> None:
     """End what `put_together` began, if it did."""
     team = current_team()
-    if team is None or not team.leads or not team.together:
+    if team is None or team.sharding is None or not team.leads or not team.together:
         return
-    from halo_forge.training import shards
-
     team.say(Order.TAKE_APART)
-    shards.take_apart(policy)
+    team.sharding.take_apart(policy)
     team.together = False
 
 
 def put_together(policy: Policy) -> None:
     """Hold every layer whole until something else is asked of the parts, so that this process can compute by itself."""
     team = current_team()
-    if team is None or team.together or have_done(policy, Order.PUT_TOGETHER) is None:
+    if team is None or team.together or (sharding := have_done(policy, Order.PUT_TOGETHER)) is None:
         return
-    from halo_forge.training import shards
-
-    shards.put_together(policy)
+    sharding.put_together(policy)
     team.together = True
 
 
 def gather(policy: Policy) -> Mapping[str, torch.Tensor] | None:
     """The trained weights, whole, on the CPU; None where the model itself holds them whole."""
-    if have_done(policy, Order.GATHER) is None:
-        return None
-    from halo_forge.training import shards
-
-    return shards.gather(policy.trained_weights)
+    sharding = have_done(policy, Order.GATHER)
+    return None if sharding is None else sharding.gather(policy)
 
 
 def put(policy: Policy, values: Mapping[str, torch.Tensor]) -> None:
     """Set the trained weights."""
-    if have_done(policy, Order.PUT) is not None:
-        from halo_forge.training import shards
-
-        shards.put(policy.trained_weights, values)
+    if (sharding := have_done(policy, Order.PUT)) is not None:
+        sharding.put(policy, values)
         return
     with torch.no_grad():
         for name, weight in policy.trained_weights.items():

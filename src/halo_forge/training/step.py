@@ -16,14 +16,13 @@ from halo_forge.training.likeness import likeness
 from halo_forge.training.logprobs import TokenScorer, keeps_rows_apart
 from halo_forge.training.micro_batch import is_out_of_memory
 from halo_forge.training.objectives import OBJECTIVES, LearntTokens, divergence
+from halo_forge.training.optimiser import Optimiser, WholeOptimiser
 from halo_forge.training.orders import Batch, Begin, Likeness, Move, Order
 from halo_forge.training.parts import gather, have_done, put, share_out, take_apart
 from halo_forge.training.reference import Reference
 from halo_forge.training.settings import LossSettings
 from halo_forge.training.state import Held, sample_weights
 from halo_forge.training.team import Team, current_team
-
-BETAS = (0.9, 0.95)  # a short memory of squared gradients suits rounds of few steps
 
 
 class StepResult(NamedTuple):
@@ -56,11 +55,11 @@ class Stepper:
         self._reference = reference
         self._packed = packed
         team = current_team()
-        self.in_parts = team is not None and team.in_parts
-        if self.in_parts:
-            _check_parts(reference, packed=packed)
+        self._sharding = None if team is None else team.sharding
+        if self._sharding is not None:
+            _check_parts(self._sharding.name, reference, packed=packed)
             share_out(policy)
-        self._scorer = TokenScorer(policy, as_one=self.in_parts)
+        self._scorer = TokenScorer(policy, None if self._sharding is None else self._sharding.whole(policy))
         if packed and policy.media is not None:
             raise ConfigError("--packing does not go with a model that hears or sees; leave it out")
         if packed and not keeps_rows_apart(policy.model):
@@ -71,29 +70,26 @@ class Stepper:
         self.weights: Mapping[str, torch.nn.Parameter] = policy.trained_weights
         self._likeness: Likeness | None = None
         self.scaler = torch.amp.GradScaler(policy.device.type, enabled=policy.autocast == torch.float16)
-        self._optimiser: torch.optim.Optimizer | None = None
+        self._optimiser: Optimiser | None = None
 
     def begin(self, learning_rate: float, weight_decay: float) -> None:
         """Start with a new optimiser."""
-        have_done(self._policy, Begin(learning_rate, weight_decay, self._settings))
-        self._optimiser = torch.optim.AdamW(
-            self.weights.values(), lr=learning_rate, weight_decay=weight_decay, betas=BETAS, fused=True
-        )
+        sharding = have_done(self._policy, Begin(learning_rate, weight_decay, self._settings))
+        if sharding is None:
+            self._optimiser = WholeOptimiser(self.weights, learning_rate, weight_decay, self.scaler)
+        else:
+            self._optimiser = sharding.optimiser(self._policy, learning_rate, weight_decay)
 
     def hold(self) -> Held:
         """The weights and the optimiser's state as they are, whole."""
-        assert self._optimiser is not None
         weights = gather(self._policy) or self.weights
         return Held(weights, self.hold_optimiser())
 
     def hold_optimiser(self) -> dict[str, Any]:
         """The optimiser's state, whole."""
         assert self._optimiser is not None
-        if have_done(self._policy, Order.HOLD) is None:
-            return self._optimiser.state_dict()
-        from halo_forge.training.shards import gather_optimiser
-
-        return gather_optimiser(self._optimiser)
+        have_done(self._policy, Order.HOLD)
+        return self._optimiser.hold()
 
     def restore(self, held: Held) -> None:
         """Go back to weights and an optimiser's state."""
@@ -103,12 +99,8 @@ class Stepper:
     def restore_optimiser(self, saved: dict[str, Any] | None) -> None:
         """Set the optimiser's state to one that the first process has."""
         assert self._optimiser is not None
-        if have_done(self._policy, Order.RESTORE) is not None:
-            from halo_forge.training.shards import put_optimiser
-
-            put_optimiser(self._optimiser, self.weights, saved)
-        elif saved is not None:
-            self._optimiser.load_state_dict(saved)
+        have_done(self._policy, Order.RESTORE)
+        self._optimiser.restore(saved)
 
     def sample(self) -> torch.Tensor:
         """See `state.sample_weights`."""
@@ -127,7 +119,7 @@ class Stepper:
             torch.manual_seed(seed)
             sums = self._add_gradients(sorted(rows, key=lambda row: len(row.ids)), size, learnt)
         else:
-            if self._likeness is None and not self.in_parts:
+            if self._likeness is None and self._sharding is None:
                 self._likeness = likeness(self._policy, self._reference)
             scale = self.scaler.get_scale()
             batch = Batch(rows, size, seed, learnt, scale, self._settings, self._packed, self._likeness)
@@ -147,7 +139,7 @@ class Stepper:
         torch.manual_seed(batch.seed + team.rank)
         for weight in self.weights.values():
             weight.grad = None
-        if self.in_parts:
+        if self._sharding is not None:
             return self._help_in_parts(team, batch)
         ran_out = torch.zeros(1, device=self._policy.device)
         sums = torch.zeros(4, device=self._policy.device)
@@ -164,11 +156,12 @@ class Stepper:
         mine, size = team.share(batch.rows), batch.size
         most = -(-len(batch.rows) // team.size)
         sums = torch.zeros(4, device=self._policy.device)
+        assert self._optimiser is not None
         try:
             for start in range(0, most, size):
                 rows = mine[start : start + size]
                 loss, *others = self.loss_sums(rows or batch.rows[:1])
-                (loss / batch.learnt * bool(rows)).backward()  # type: ignore[no-untyped-call]
+                self._optimiser.backward(loss / batch.learnt * bool(rows))
                 sums += torch.stack([loss.detach(), *others]) * bool(rows)
         except RuntimeError as error:
             if not is_out_of_memory(error):
@@ -250,16 +243,9 @@ class Stepper:
 
     def move(self, rate: float, max_grad_norm: float) -> None:
         """Let the optimiser use the gradients, and clear them."""
-        optimiser = self._optimiser
-        assert optimiser is not None
+        assert self._optimiser is not None
         have_done(self._policy, Move(rate, max_grad_norm))
-        for group in optimiser.param_groups:
-            group["lr"] = rate
-        self.scaler.unscale_(optimiser)
-        torch.nn.utils.clip_grad_norm_(list(self.weights.values()), max_grad_norm)
-        self.scaler.step(optimiser)
-        self.scaler.update()
-        optimiser.zero_grad(set_to_none=True)
+        self._optimiser.move(rate, max_grad_norm)
 
 
 def compute_layers_twice(policy: Policy) -> None:
@@ -268,8 +254,8 @@ def compute_layers_twice(policy: Policy) -> None:
     policy.model.enable_input_require_grads()
 
 
-def _check_parts(reference: Reference | None, *, packed: bool) -> None:
+def _check_parts(name: str, reference: Reference | None, *, packed: bool) -> None:
     if reference is not None:
-        raise ConfigError("--kl-coefficient does not go with FSDP here: have each process hold the whole model")
+        raise ConfigError(f"--kl-coefficient does not go with {name} here: have each process hold the whole model")
     if packed:
-        raise ConfigError("--packing does not go with FSDP here; leave it out")
+        raise ConfigError(f"--packing does not go with {name} here; leave it out")

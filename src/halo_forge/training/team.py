@@ -18,12 +18,13 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
-from halo_forge.core.errors import ConfigError, EnvironmentFault
+from halo_forge.core.errors import EnvironmentFault
 from halo_forge.core.protocols import TrainingRow
 from halo_forge.core.stop import StopRequest
 from halo_forge.training.links import choose_network, give_up_silence
 from halo_forge.training.micro_batch import CPU_MESSAGE
 from halo_forge.training.orders import Asked, Batch, Failed, Order
+from halo_forge.training.sharding import Sharding, asked_sharding
 
 LONGEST_WAIT = timedelta(days=30)  # a leader may draw for long before it trains
 LONGEST_MEETING = timedelta(minutes=15)  # until all processes have found one another
@@ -36,16 +37,21 @@ class Team:
     """The processes of a launcher; see `open_team`.
 
     Args:
-        in_parts: whether each process holds a part of the model, and not the whole of it.
+        sharding: how each process holds a part of the model, None where it holds the whole.
         together: whether a model in parts is held whole for now.
         busy: whether the helpers are in the middle of something, where no word of the leader's is listened for.
     """
 
     rank: int
     size: int
-    in_parts: bool = False
+    sharding: Sharding | None = None
     together: bool = False
     busy: bool = False
+
+    @property
+    def in_parts(self) -> bool:
+        """Whether each process holds a part of the model, and not the whole of it."""
+        return self.sharding is not None
 
     @property
     def leads(self) -> bool:
@@ -204,18 +210,7 @@ def open_team() -> Team | None:
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size < 2 or "RANK" not in os.environ:
         return None
-    if _asks_for("DEEPSPEED"):
-        raise ConfigError(
-            "accelerate's config asks for DeepSpeed, which brings an optimiser and a loop of its own that halo-forge "
-            "does not use: for a model in parts take FSDP 2 (--sharding fsdp), for a whole one in each process neither"
-        )
-    in_parts = _asks_for("FSDP")
-    if in_parts:
-        from halo_forge.training.shards import read_plugin
-
-        read_plugin()
-        # With this, transformers would leave the weights of all but the first process unread.
-        os.environ["FSDP_CPU_RAM_EFFICIENT_LOADING"] = "false"
+    sharding = asked_sharding()
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
     choose_network()
     try:
@@ -224,12 +219,8 @@ def open_team() -> Team | None:
     except (RuntimeError, ValueError) as error:
         raise EnvironmentFault(f"the processes of the launcher cannot reach one another: {error}") from error
     give_up_silence()
-    _team = Team(dist.get_rank(), size, in_parts)
+    _team = Team(dist.get_rank(), size, sharding)
     return _team
-
-
-def _asks_for(name: str) -> bool:
-    return os.environ.get(f"ACCELERATE_USE_{name}", "false").lower() == "true"
 
 
 def _gradient(weight: torch.nn.Parameter) -> torch.Tensor:
