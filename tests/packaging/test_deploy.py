@@ -6,13 +6,13 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
+from job_tools import lay_tools
 
 from halo_forge.rollout.records import read_rollouts
 
@@ -43,14 +43,7 @@ def end_group(process: subprocess.Popen[bytes]) -> None:
 
 
 def submit(folder: Path, *arguments: str) -> subprocess.Popen[bytes]:
-    tools = folder / "bin"
-    tools.mkdir(exist_ok=True)
-    scripts = {"srun": SRUN, "scontrol": SCONTROL, "python": f'#!/bin/bash\nexec {sys.executable} "$@"\n'}
-    scripts["halo-forge"] = f'#!/bin/bash\nexec {sys.executable} -m halo_forge "$@"\n'
-    scripts["ray"] = f'#!/bin/bash\nexec {sys.executable} -m ray.scripts.scripts "$@"\n'
-    for name, text in scripts.items():
-        (tools / name).write_text(text)
-        (tools / name).chmod(0o755)
+    tools = lay_tools(folder / "bin", srun=SRUN, scontrol=SCONTROL)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     slurm = {"SLURM_JOB_NODELIST": "two", "SLURM_JOB_NUM_NODES": "2", "SLURM_CPUS_PER_TASK": "1", "RAY_PORT": str(port)}
