@@ -16,6 +16,8 @@ from halo_forge.core.words import count, duration, percent
         (59.96, "1 min 00 s"),
         (250.2, "4 min 10 s"),
         (7_512, "2 h 05 min"),
+        (172_799, "47 h 59 min"),
+        (187_200, "2 days 04 h"),
     ],
 )
 def test_duration(seconds: float | None, said: str) -> None:

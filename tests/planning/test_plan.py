@@ -12,7 +12,7 @@ import yaml
 
 from halo_forge.cli.app import run
 from halo_forge.config.load import load
-from halo_forge.config.plan import PlanConfig, parameter_count
+from halo_forge.config.plan import PlanConfig
 from halo_forge.config.raft import RaftTrainConfig
 from halo_forge.core.errors import ConfigError, DataError, EnvironmentFault
 from halo_forge.planning.measured import read_rates
@@ -20,6 +20,7 @@ from halo_forge.planning.plan import make_plan, memory_bytes
 from halo_forge.planning.predict import Work, batches, knee, predict
 from halo_forge.planning.rates import Novelty, Rates, read_rates_file
 from halo_forge.planning.simulate import Network, simulate
+from halo_forge.planning.sizes import read_size
 from halo_forge.raft.loop import completed_cycles, train_raft
 
 RATES = Rates(
@@ -137,9 +138,6 @@ def test_another_size_is_taken_in_proportion() -> None:
     assert bigger.novelty == RATES.novelty
     with pytest.raises(ConfigError, match="say it as `parameters` in a file of rates"):
         RATES.model_copy(update={"parameters": None}).for_parameters(7e9)
-    assert [parameter_count(text) for text in ("7B", "350m", "1e", "12")[:2]] == [7e9, 350e6]
-    with pytest.raises(ValueError, match="no size of a model"):
-        parameter_count("big")
     assert memory_bytes(7e9, "full") > memory_bytes(7e9, "lora") > memory_bytes(7e9, "qlora")
 
 
@@ -197,6 +195,25 @@ def test_rates_of_a_real_run_foretell_that_run(
     assert "holds for 4 samples a prompt, not 8" in said and "2 cycles were measured" in said
 
 
+def test_without_a_source_the_newest_run_below_the_folder_gives_the_rates(
+    settings: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    asked = load(PlanConfig, {"model": "7B", "prompts": 100, "samples_per_prompt": 8, "nodes": 1}).config
+    with pytest.raises(DataError, match=r"no RAFT run below .* has finished a cycle.*give --measure RAFT.yaml"):
+        make_plan(asked)
+    changes = {"prompts": Path(settings["prompts"]), "output": tmp_path / "models" / "raft", "tuning": "lora"}
+    train_raft(load(RaftTrainConfig, {**settings, **changes, "lora_rank": 2}))
+    plan = make_plan(asked)
+    own = read_rates(tmp_path / "models" / "raft", 8)
+    assert plan.rates.source == "models/raft" and own.parameters == read_size(str(settings["model"]))
+    assert "this tells hours from days" in plan.notes[-1] and plan.rates.tuning == "lora"
+    other = make_plan(asked.model_copy(update={"tuning": "full"}))
+    assert other.memory_gib and plan.memory_gib and other.memory_gib > plan.memory_gib
+    assert "trained with --tuning lora: times and disk are for that, not for full" in other.notes[0]
+    assert plan.rates.token_s + plan.rates.step_s == pytest.approx((own.token_s + own.step_s) * 7e9 / own.parameters)
+
+
 def test_a_plan_measures_the_settings_themselves(settings: dict[str, Any], tmp_path: Path) -> None:
     file = tmp_path / "raft.yaml"
     file.write_text(yaml.safe_dump({**settings, "cycles": 7, "output": str(tmp_path / "real")}))
@@ -214,17 +231,17 @@ def test_folders_without_rates_are_refused(tmp_path: Path) -> None:
         with pytest.raises(DataError, match="no folder of a RAFT run"):
             read_rates(folder)
     with pytest.raises(ConfigError, match=r"give one of --measure RAFT.yaml, --measured RUN_FOLDER"):
-        load(PlanConfig, {"prompts": 5})
+        load(PlanConfig, {"prompts": 5, "measured": tmp_path, "rates": tmp_path / "rates.yaml"})
 
 
 def test_a_plan_is_shown_and_says_where_nodes_stop_helping(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "rates.json"
     file.write_text(RATES.model_copy(update={"others": 0.64}).model_dump_json())
-    config = load(PlanConfig, {"rates": file, "prompts": 1000, "parameters": "2M"}).config
+    config = load(PlanConfig, {"rates": file, "prompts": 1000, "model": "2M"}).config
     plan = make_plan(config)
     assert [each.nodes for each in plan.simulated] == [1, 2, 4, 8, 16, 32, 64, 128, 256]
     assert plan.stops_at is not None and (plan.work.prompts, plan.work.holdout) == (900, 100)
-    assert run(["plan", "--rates", str(file), "--prompts", "1000", "--parameters", "2M"]) == 0
+    assert run(["plan", "--rates", str(file), "--prompts", "1000", "--model", "2M"]) == 0
     shown = capsys.readouterr().out
     assert f"Twice as many as {plan.stops_at} save less than a fifth of the time." in shown
     assert "most of it to" in shown and "256" in shown

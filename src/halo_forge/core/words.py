@@ -16,7 +16,7 @@ def count(value: int, noun: str, plural: str | None = None) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """Write seconds as `0.4 s`, `12 s`, `3 min 20 s` or `2 h 05 min`."""
+    """Write seconds as `0.4 s`, `12 s`, `3 min 20 s`, `2 h 05 min` or `3 days 04 h`."""
     if seconds is None:
         return NONE
     if seconds < 9.95:
@@ -26,7 +26,9 @@ def duration(seconds: float | None) -> str:
         return f"{whole} s"
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+    if whole < 48 * 3600:
+        return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+    return f"{whole // 86_400} days {whole % 86_400 // 3600:02d} h"
 
 
 def one_line(error: BaseException, chars: int = 300) -> str:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from struct import unpack
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from halo_forge.core.errors import DataError
+from halo_forge.core.errors import DataError, ModelError
 from halo_forge.core.events import Event, EventType, read_events
+from halo_forge.models.resolve import resolve_model
 from halo_forge.planning.chunks import (
     Chunk,
     fit_drawing,
@@ -26,6 +24,7 @@ from halo_forge.planning.chunks import (
 from halo_forge.planning.rates import Novelty, Rates, Shape
 from halo_forge.planning.repeats import Found, mean_found
 from halo_forge.planning.rollouts import ANOTHER_VERSION, Collection, read_chunks, read_collection
+from halo_forge.planning.sizes import count_parameters
 from halo_forge.rollout.rollout_file import RolloutFile
 from halo_forge.runs.launch import LaunchContext
 from halo_forge.runs.run_dir import CYCLES_FILE, read_launch
@@ -147,13 +146,14 @@ def _training(run: _Run, samples: int) -> dict[str, Any]:
     as_drawn, as_asked = (mean_found(drawn, number, run.cap) for number in (run.shape.samples, samples))
     last = run.folder / f"cycle_{cycles[-1].cycle}_final"
     return {
+        "tuning": run.context.params.get("tuning"),
         "learnt_tokens_per_s": learnt / steps_s,
         "learnt_tokens_per_row": learnt / max(1.0, sum(each.rows for each in figures) * run.shape.epochs),
         "rows_per_prompt": _scaled([each.rows / prompts for each in figures], as_drawn, as_asked),
         "accumulates": run.context.params.get("accumulate") is True,
         "round_s": max(0.0, sum(cycle.seconds.get("train", 0.0) for cycle in cycles) - steps_s) / len(cycles),
         "checkpoint_bytes": _size(last),
-        "parameters": _count_parameters(last),
+        "parameters": _parameters(last),
     }
 
 
@@ -222,13 +222,9 @@ def _size(folder: Path) -> int:
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
-def _count_parameters(folder: Path) -> int | None:
-    """Count a whole model's parameters by the heads of its files; None for an adapter, or where there are none."""
-    if (folder / "adapter_config.json").exists():
+def _parameters(checkpoint: Path) -> int | None:
+    """Count those of the model; None where that takes a Hub that does not answer."""
+    try:
+        return count_parameters(resolve_model(str(checkpoint)))
+    except ModelError:
         return None
-    total = 0
-    for file in folder.glob("*.safetensors"):
-        with file.open("rb") as content:
-            head = json.loads(content.read(unpack("<Q", content.read(8))[0]))
-        total += sum(math.prod(entry["shape"]) for name, entry in head.items() if name != "__metadata__")
-    return total or None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Literal
 
 import yaml
 from pydantic import Field, ValidationError, model_validator
@@ -91,6 +92,7 @@ class Rates(Record):
         parameters: of the model that was measured, where they could be counted.
         measured: the run that was measured.
         samples: completions a prompt for which `novelty` and `rows_per_prompt` hold.
+        tuning: what the measured run trained: full, lora or qlora.
         others: processors that other work took while this was measured, as far as is known.
     """
 
@@ -116,6 +118,7 @@ class Rates(Record):
     parameters: float | None = Field(None, gt=0)
     measured: Shape | None = None
     samples: int | None = Field(None, ge=1)
+    tuning: Literal["lora", "qlora", "full"] | None = None
     others: float = Field(0.0, ge=0)
 
     @model_validator(mode="after")
@@ -158,7 +161,7 @@ class Rates(Record):
         """
         if self.parameters is None:
             raise ConfigError(
-                "--parameters scales what was measured, and the size of the model that was measured is not known: "
+                "--model scales what was measured, and the size of the model that was measured is not known: "
                 "say it as `parameters` in a file of rates"
             )
         times = parameters / self.parameters
