@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 import psutil
+import pytest
 from machines import Machine
 
 from halo_forge.core.events import EventType, read_events
@@ -19,6 +22,19 @@ LAUNCH = ("-m", "accelerate.commands.launch", "--num_machines", "1", "--num_proc
 PLAIN = ("--mixed_precision", "no", "--dynamo_backend", "no")
 TOGETHER = (*LAUNCH, *PLAIN, "--multi_gpu")
 PARTS = (*LAUNCH, *PLAIN, "--use_fsdp", "--fsdp_version", "2")
+
+ZERO = {stage: (*LAUNCH, *PLAIN, "--use_deepspeed", "--zero_stage", str(stage)) for stage in (1, 2, 3)}
+NEEDS_DEEPSPEED = pytest.mark.skipif(
+    find_spec("deepspeed") is None, reason="deepspeed is not installed: pip install 'halo-forge[deepspeed]'"
+)
+
+
+def zero_apart(folder: Path) -> tuple[str, ...]:
+    """Stage 3 by a file of DeepSpeed's own, in which small weights too lie in parts, as these models have no others."""
+    file = folder / "zero.json"
+    zero = {"stage": 3, "stage3_param_persistence_threshold": 0, "reduce_bucket_size": "auto"}
+    file.write_text(json.dumps({"zero_optimization": zero, "train_batch_size": "auto", "bf16": {"enabled": "auto"}}))
+    return (*LAUNCH, *PLAIN, "--use_deepspeed", "--deepspeed_config_file", str(file))
 
 
 def flags(**settings: object) -> list[str]:

@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 from launched import (
     COMMAND,
+    NEEDS_DEEPSPEED,
     PARTS,
     TOGETHER,
     TOLD,
+    ZERO,
     finish,
     flags,
     kill_all,
@@ -21,6 +23,7 @@ from launched import (
     said,
     start,
     wait_until,
+    zero_apart,
 )
 from safetensors.torch import load_file
 from toy import VARIANTS, WRONG
@@ -95,11 +98,19 @@ def heard(output: Path, phase: str, cycle: int) -> bool:
         pytest.param(TOGETHER, {"start_from": "base", "tuning": "full"}, marks=pytest.mark.slow),
         pytest.param(PARTS, {"objective": "grpo"}, marks=pytest.mark.slow),
         pytest.param(PARTS, {"start_from": "base", "tuning": "full"}, marks=pytest.mark.slow),
+        *(
+            pytest.param(
+                launch, objective, marks=[NEEDS_DEEPSPEED, pytest.mark.slow], id=f"{name}-{'-'.join(objective)}"
+            )
+            for name, launch in (("zero2", ZERO[2]), ("apart", None))
+            for objective in ({"objective": "grpo"}, {"start_from": "base", "tuning": "full"})
+        ),
     ],
 )
 def test_two_processes_decide_and_learn_what_one_does(
-    raft: Command, tmp_path: Path, launch: tuple[str, ...], objective: dict[str, object]
+    raft: Command, tmp_path: Path, launch: tuple[str, ...] | None, objective: dict[str, object]
 ) -> None:
+    launch = launch or zero_apart(tmp_path)
     one, two = tmp_path / "one", tmp_path / "two"
     finish([str(TOLD), *raft(one, **objective)], one)
     finish([*launch, str(TOLD), *raft(two, **objective)], two)

@@ -100,6 +100,10 @@ def test_of_a_model_in_parts_each_process_holds_less(qwen: ModelRef, monkeypatch
     assert shape is not None
     whole = estimate(shape, tuning, torch.float32, torch.bfloat16)
     assert (fit.demand.optimiser, fit.demand.weights) == (whole.optimiser // 8, whole.weights)
+    with_copy = (whole.optimiser + whole.optimiser // 2) // 8  # DeepSpeed steps on a float32 copy
+    for stage, gradients in (("zero1", whole.gradients), ("zero3", whole.gradients // 8)):
+        fit = check_memory(qwen, loading, tuning, processes=eight.model_copy(update={"sharding": stage}))
+        assert fit is not None and (fit.demand.optimiser, fit.demand.gradients) == (with_copy, gradients)
 
 
 MEASURED = """

@@ -9,10 +9,12 @@ import pytest
 from launched import (
     COMMAND,
     LAUNCH,
+    NEEDS_DEEPSPEED,
     PARTS,
     PLAIN,
     TOGETHER,
     TOLD,
+    ZERO,
     finish,
     flags,
     kill_all,
@@ -21,13 +23,15 @@ from launched import (
     said,
     start,
     wait_until,
+    zero_apart,
 )
 from safetensors.torch import load_file
 
 from halo_forge.cli.app import run
-from halo_forge.core.errors import ConfigError
+from halo_forge.core.errors import ConfigError, EnvironmentFault
 from halo_forge.core.events import read_events
 from halo_forge.runs.state import RunState, read_status
+from halo_forge.training import sharding
 from halo_forge.training.team import open_team
 
 STEPS = 20
@@ -41,7 +45,14 @@ def data(write_jsonl: Callable[..., Path]) -> Path:
 
 def sft(model: Path, data: Path, output: Path, tuning: str) -> list[str]:
     settings = {"model": model, "data": data, "output": output, "tuning": tuning, "max_steps": STEPS, "batch_size": 6}
-    more = {"learning_rate": "1e-3", "save_steps": 4, "device": "cpu", "dtype": "float32", "threads": 1}
+    more = {
+        "learning_rate": "1e-3",
+        "max_grad_norm": 0.3,
+        "save_steps": 4,
+        "device": "cpu",
+        "dtype": "float32",
+        "threads": 1,
+    }
     return ["sft", "train", *flags(**settings, **more)]
 
 
@@ -52,12 +63,24 @@ def sft(model: Path, data: Path, output: Path, tuning: str) -> list[str]:
         pytest.param(TOGETHER, "full", marks=pytest.mark.slow),
         (PARTS, "lora"),
         pytest.param(PARTS, "full", marks=pytest.mark.slow),
+        pytest.param(ZERO[2], "lora", marks=NEEDS_DEEPSPEED, id="zero2-lora"),
+        *(
+            pytest.param(launch, tuning, marks=[NEEDS_DEEPSPEED, pytest.mark.slow], id=f"{name}-{tuning}")
+            for name, launch, tuning in [
+                ("zero1", ZERO[1], "full"),
+                ("zero2", ZERO[2], "full"),
+                ("zero3", ZERO[3], "full"),
+                ("apart", None, "lora"),
+                ("apart", None, "full"),
+            ]
+        ),
     ],
 )
 def test_two_processes_learn_what_one_does(
-    nano_model: Path, data: Path, tmp_path: Path, launch: tuple[str, ...], tuning: str
+    nano_model: Path, data: Path, tmp_path: Path, launch: tuple[str, ...] | None, tuning: str
 ) -> None:
     one, two = tmp_path / "one", tmp_path / "two"
+    launch = launch or zero_apart(tmp_path)
     finish([str(TOLD), *sft(nano_model, data, one, tuning)], one)
     finish([*launch, str(TOLD), *sft(nano_model, data, two, tuning)], two)
     alone, together = losses(one), losses(two)
@@ -74,7 +97,10 @@ def test_two_processes_learn_what_one_does(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("launch", "sharding"), [(TOGETHER, "none"), (PARTS, "fsdp")])
+@pytest.mark.parametrize(
+    ("launch", "sharding"),
+    [(TOGETHER, "none"), (PARTS, "fsdp"), pytest.param(ZERO[3], "zero3", marks=NEEDS_DEEPSPEED, id="zero3")],
+)
 def test_more_processes_learn_what_one_does(
     nano_model: Path, data: Path, tmp_path: Path, launch: tuple[str, ...], sharding: str
 ) -> None:
@@ -96,10 +122,20 @@ def test_more_processes_learn_what_one_does(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("launch", [TOGETHER, PARTS])
+@pytest.mark.parametrize(
+    "launch",
+    [
+        TOGETHER,
+        PARTS,
+        pytest.param(ZERO[1], marks=NEEDS_DEEPSPEED, id="zero1"),
+        pytest.param(ZERO[2], marks=NEEDS_DEEPSPEED, id="zero2"),
+        pytest.param(None, marks=NEEDS_DEEPSPEED, id="apart"),
+    ],
+)
 def test_two_processes_that_are_killed_go_on_to_the_same_end(
-    nano_model: Path, data: Path, tmp_path: Path, launch: tuple[str, ...]
+    nano_model: Path, data: Path, tmp_path: Path, launch: tuple[str, ...] | None
 ) -> None:
+    launch = launch or zero_apart(tmp_path)
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     finish([*launch, str(TOLD), *sft(nano_model, data, whole, "lora")], whole)
     words = [*launch, str(TOLD), *sft(nano_model, data, killed, "lora")]
@@ -113,13 +149,27 @@ def test_two_processes_that_are_killed_go_on_to_the_same_end(
 
 
 @pytest.mark.slow
-def test_what_was_begun_in_parts_goes_on_whole(nano_model: Path, data: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "ways",
+    [
+        (PARTS, ()),
+        pytest.param((ZERO[2], ()), marks=NEEDS_DEEPSPEED),
+        pytest.param((None, ()), marks=NEEDS_DEEPSPEED),
+        pytest.param(((), None), marks=NEEDS_DEEPSPEED),
+        pytest.param((PARTS, ZERO[1]), marks=NEEDS_DEEPSPEED),
+    ],
+)
+def test_what_was_begun_in_one_way_goes_on_in_another(
+    nano_model: Path, data: Path, tmp_path: Path, ways: tuple[tuple[str, ...] | None, ...]
+) -> None:
     alone, moved = tmp_path / "alone", tmp_path / "moved"
+    begun, ended = (zero_apart(tmp_path) if way is None else way for way in ways)
     finish([str(TOLD), *sft(nano_model, data, alone, "full")], alone)
-    process = start([*PARTS, str(TOLD), *sft(nano_model, data, moved, "full")], moved)
+    process = start([*begun, str(TOLD), *sft(nano_model, data, moved, "full")], moved)
     wait_until(lambda: any(step >= 9 for _, step in losses(moved)))
     kill_all(process)
-    finish([str(TOLD), *sft(nano_model, data, moved, "full")], moved)
+    assert not (moved / "final_model").exists()
+    finish([*ended, str(TOLD), *sft(nano_model, data, moved, "full")], moved)
     expected, got = losses(alone), losses(moved)
     assert expected.keys() == got.keys()
     assert max(abs(expected[step] - got[step]) for step in expected) < 1e-4
@@ -127,12 +177,38 @@ def test_what_was_begun_in_parts_goes_on_whole(nano_model: Path, data: Path, tmp
     assert all((ours[key] - theirs[key]).abs().max() < 1e-3 for key in theirs)
 
 
-def test_the_command_starts_its_processes_itself(nano_model: Path, data: Path, tmp_path: Path) -> None:
+@pytest.mark.slow
+@NEEDS_DEEPSPEED
+def test_layers_in_parts_can_be_computed_twice(nano_model: Path, data: Path, tmp_path: Path) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    twice = "--gradient-checkpointing"
+    finish([str(TOLD), *sft(nano_model, data, one, "full"), twice], one)
+    finish([*zero_apart(tmp_path), str(TOLD), *sft(nano_model, data, two, "full"), twice, "--micro-batch", "2"], two)
+    alone, together = losses(one), losses(two)
+    assert alone.keys() == together.keys()
+    assert max(abs(alone[step] - together[step]) for step in alone) < 1e-4
+
+
+@pytest.mark.slow
+@NEEDS_DEEPSPEED
+def test_a_step_that_deepspeed_leaves_out_ends_the_run(nano_model: Path, data: Path, tmp_path: Path) -> None:
     output = tmp_path / "run"
-    asked = ["--launcher", "accelerate", "--num-processes", "2"]
+    words = [word if word != "1e-3" else "1e38" for word in sft(nano_model, data, output, "full")]
+    assert start([*ZERO[2], str(COMMAND), *words], output).wait(120) == 1
+    assert "DeepSpeed leaves such a step out" in said(output)
+    assert read_status(output).state is RunState.FAILED
+    wait_until(lambda: not processes_of(output), 10)
+
+
+@pytest.mark.parametrize("way", ["none", pytest.param("zero3", marks=[NEEDS_DEEPSPEED, pytest.mark.slow])])
+def test_the_command_starts_its_processes_itself(nano_model: Path, data: Path, tmp_path: Path, way: str) -> None:
+    output = tmp_path / "run"
+    asked = ["--launcher", "accelerate", "--num-processes", "2", "--sharding", way]
     finish(["-m", "halo_forge", *sft(nano_model, data, output, "lora"), *asked], output)
     assert (output / "final_model" / "adapter_model.safetensors").exists()
-    assert "2 processes" in (output / "events.jsonl").read_text()
+    events = (output / "events.jsonl").read_text()
+    assert "2 processes" in events
+    assert ("holds a part of the model" in events) == (way != "none")
 
 
 @pytest.mark.slow
@@ -151,7 +227,6 @@ def test_a_launcher_that_starts_one_of_two_is_told_what_to_say(nano_model: Path,
 @pytest.mark.parametrize(
     ("asked", "answer"),
     [
-        ({"ACCELERATE_USE_DEEPSPEED": "true"}, "DeepSpeed, which brings an optimiser and a loop of its own"),
         ({"ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "1"}, "give --fsdp_version 2"),
         (
             {"ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "2", "FSDP_ACTIVATION_CHECKPOINTING": "true"},
@@ -168,20 +243,35 @@ def test_what_is_not_done_is_refused_by_name(
         open_team()
 
 
+def test_what_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sharding, "find_spec", lambda name: None)
+    for name, value in {"WORLD_SIZE": "2", "RANK": "0", "ACCELERATE_USE_DEEPSPEED": "true"}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(EnvironmentFault, match=r"pip install 'halo-forge\[deepspeed\]'"):
+        open_team()
+
+
+@pytest.mark.parametrize(("way", "launch"), [("fsdp", "--use_fsdp"), ("zero3", "--use_deepspeed --zero_stage 3")])
 def test_parts_need_several_processes(
-    nano_model: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    nano_model: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], way: str, launch: str
 ) -> None:
-    assert run([*sft(nano_model, data, tmp_path / "run", "lora"), "--sharding", "fsdp"]) == 2
-    assert "--sharding fsdp needs several processes" in capsys.readouterr().err
+    assert run([*sft(nano_model, data, tmp_path / "run", "lora"), "--sharding", way]) == 2
+    told = " ".join(capsys.readouterr().err.split())
+    assert f"--sharding {way} needs several processes" in told and launch in told
     assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.slow
-def test_what_parts_do_not_go_with_is_refused(nano_model: Path, data: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("launch", "name"), [(PARTS, "FSDP"), pytest.param(ZERO[2], "DeepSpeed", marks=NEEDS_DEEPSPEED)]
+)
+def test_what_parts_do_not_go_with_is_refused(
+    nano_model: Path, data: Path, tmp_path: Path, launch: tuple[str, ...], name: str
+) -> None:
     output = tmp_path / "run"
-    words = [*PARTS, str(COMMAND), *sft(nano_model, data, output, "lora"), "--packing"]
+    words = [*launch, str(COMMAND), *sft(nano_model, data, output, "lora"), "--packing"]
     process = start(words, output)
     assert process.wait(120) == 1
-    assert "--packing does not go with FSDP here" in said(output)
+    assert f"--packing does not go with {name} here" in said(output)
     assert read_status(output).state is RunState.FAILED
     wait_until(lambda: not processes_of(output), 10)

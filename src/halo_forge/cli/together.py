@@ -7,21 +7,23 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from halo_forge.config.options import CommandConfig
 from halo_forge.config.raft import RaftTrainConfig
 from halo_forge.config.sft import SftTrainConfig
-from halo_forge.core.errors import ConfigError, HaloError
+from halo_forge.core.errors import ConfigError, EnvironmentFault, HaloError
 
 if TYPE_CHECKING:
     from halo_forge.models.load import Policy
 
 
-_NO_PARTS = (
-    "--sharding fsdp needs several processes to hold the parts: give --launcher accelerate on the command line, or "
-    "accelerate launch --use_fsdp --fsdp_version 2"
-)
+_LAUNCHED = {  # with --sharding
+    "none": ["--multi_gpu"],
+    "fsdp": ["--use_fsdp", "--fsdp_version", "2"],
+    **{f"zero{stage}": ["--use_deepspeed", "--zero_stage", str(stage)] for stage in (1, 2, 3)},
+}
 
 
 def is_one_of_several() -> bool:
@@ -38,8 +40,12 @@ def start_processes(config: CommandConfig, arguments: list[str]) -> None:
     """Become the launcher of several processes of this command, if that was asked for and they are not there yet."""
     if not isinstance(config, SftTrainConfig | RaftTrainConfig) or config.launcher == "none" or is_one_of_several():
         return
+    if config.sharding.startswith("zero"):
+        if find_spec("deepspeed") is None:
+            raise EnvironmentFault(f"--sharding {config.sharding} needs deepspeed: pip install 'halo-forge[deepspeed]'")
+        os.environ["DS_ACCELERATOR"] = "cpu"  # the launcher needs none, and would look for one aloud
     launch = ["-m", "accelerate.commands.launch", "--num_machines", "1", "--main_process_port", "0"]
-    launch += ["--use_fsdp", "--fsdp_version", "2"] if config.sharding == "fsdp" else ["--multi_gpu"]
+    launch += _LAUNCHED[config.sharding]
     launch += ["--num_processes", str(config.num_processes), "--mixed_precision", "no", "--dynamo_backend", "no"]
     sys.stdout.flush()
     os.execv(sys.executable, [sys.executable, *launch, "-m", "halo_forge", *arguments])
@@ -70,7 +76,7 @@ def training_team(config: CommandConfig) -> Iterator[bool]:
                 "or --launcher none to go on with one process"
             )
         if config.sharding != "none":
-            raise ConfigError(_NO_PARTS)
+            raise _no_parts(config.sharding)
         yield True
         return
     from halo_forge.training.helper import help_out
@@ -78,8 +84,9 @@ def training_team(config: CommandConfig) -> Iterator[bool]:
 
     team = open_team()
     assert team is not None
-    if config.sharding != "none" and not team.in_parts:
-        raise ConfigError(_NO_PARTS)
+    held = "none" if team.sharding is None else team.sharding.option
+    if config.sharding not in ("none", held):
+        raise _no_parts(config.sharding)
     if not team.leads:
         for asked in (signal.SIGINT, signal.SIGTERM):  # the leader stops at a safe point, and lets go
             signal.signal(asked, signal.SIG_IGN)
@@ -93,6 +100,13 @@ def training_team(config: CommandConfig) -> Iterator[bool]:
         team.close()
         raise
     team.close()
+
+
+def _no_parts(sharding: str) -> ConfigError:
+    return ConfigError(
+        f"--sharding {sharding} needs several processes that hold parts in this way: give --launcher accelerate on the "
+        f"command line, or accelerate launch {' '.join(_LAUNCHED[sharding])}"
+    )
 
 
 def _load(config: SftTrainConfig | RaftTrainConfig) -> Policy:

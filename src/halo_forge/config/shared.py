@@ -189,9 +189,10 @@ class ProcessOptions(CommandConfig):
     num_processes: int = option(
         2, "Processes that --launcher accelerate starts on this machine.", section=TRAINING, ge=2, resumable=True
     )
-    sharding: Literal["none", "fsdp"] = option(
+    sharding: Literal["none", "fsdp", "zero1", "zero2", "zero3"] = option(
         "none",
-        "What of the model each process holds: none is the whole of it, fsdp a part (weights, gradients, optimiser).",
+        "What of the model each process holds: none is the whole of it, fsdp a part (weights, gradients, optimiser); "
+        "zero1, zero2, zero3 are DeepSpeed's stages: of the optimiser a part, of gradients too, of weights too.",
         section=TRAINING,
         resumable=True,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -81,6 +82,9 @@ def load_policy(ref: ModelRef, loading: LoadingOptions, tuning: TuningOptions | 
         EnvironmentFault: the device or an optional library is missing.
     """
     device = pick_device(loading.device)
+    # Other libraries load DeepSpeed where it is installed, which by itself takes a GPU that `--device cpu` leaves
+    # alone, and complains on stdout where there is none.
+    os.environ["DS_ACCELERATOR"] = device.type
     dtype, autocast = pick_dtype(loading.dtype, device, tuning)
     quantization = (
         four_bit(device, autocast or torch.float32) if tuning is not None and tuning.tuning == "qlora" else None

@@ -175,7 +175,7 @@ def check_memory(
     """Compare the estimate with the memory there is, before any weight is read.
 
     Args:
-        processes: of a model in parts each holds gradients and optimiser in part; its weights it reads whole.
+        processes: of a model in parts each holds the optimiser in part, see `_shared`; its weights it reads whole.
 
     Returns:
         None where the architecture is not known well enough.
@@ -188,12 +188,12 @@ def check_memory(
         return None
     device = pick_device(loading.device)
     available, total = _memory(device)
-    parts = 1 if processes is None or device.type == "cpu" else _parts(processes)  # processors share their memory
 
     def demand(**changes: Any) -> Demand:
         changed = tuning.model_copy(update=changes)
         whole = estimate(shape, changed, *pick_dtype(loading.dtype, device, changed), drawing)
-        return whole._replace(gradients=whole.gradients // parts, optimiser=whole.optimiser // parts)
+        # Processes on a CPU share its memory.
+        return whole if processes is None or device.type == "cpu" else _shared(whole, processes)
 
     wanted = demand()
     advice = "" if wanted.total <= available else _advise(demand, tuning, available, device)
@@ -206,12 +206,19 @@ def check_memory(
     return fit
 
 
-def _parts(processes: ProcessOptions) -> int:
-    """Processes that the model is, or will be, cut between; 1 where each holds the whole."""
+def _shared(whole: Demand, processes: ProcessOptions) -> Demand:
+    """What one process holds of a model that is, or will be, in parts."""
     team = current_team()
     if team is not None:
-        return team.size if team.in_parts else 1
-    return processes.num_processes if (processes.launcher, processes.sharding) == ("accelerate", "fsdp") else 1
+        option, parts = "none" if team.sharding is None else team.sharding.option, team.size
+    else:
+        option, parts = processes.sharding, processes.num_processes if processes.launcher == "accelerate" else 1
+    if option == "none" or parts == 1:
+        return whole
+    # DeepSpeed's optimiser works on a float32 copy of the weights; what AdamW keeps of a weight is twice that.
+    kept = whole.optimiser if option == "fsdp" else whole.optimiser + whole.optimiser // 2
+    gradients = whole.gradients if option == "zero1" else whole.gradients // parts
+    return whole._replace(gradients=gradients, optimiser=kept // parts)
 
 
 def describe_fit(fit: Fit | None) -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from importlib.util import find_spec
 from typing import Any, Protocol
 
 import torch
 
-from halo_forge.core.errors import ConfigError
+from halo_forge.core.errors import EnvironmentFault
 from halo_forge.models.load import Policy
 from halo_forge.training.optimiser import Optimiser
 
@@ -75,12 +76,14 @@ def asked_sharding() -> Sharding | None:
 
     Raises:
         ConfigError: it asks for what is not done here.
+        EnvironmentFault: it asks for what is not installed.
     """
     if _asks_for("DEEPSPEED"):
-        raise ConfigError(
-            "accelerate's config asks for DeepSpeed, which brings an optimiser and a loop of its own that halo-forge "
-            "does not use: for a model in parts take FSDP 2 (--sharding fsdp), for a whole one in each process neither"
-        )
+        if find_spec("deepspeed") is None:
+            raise EnvironmentFault("accelerate's config asks for DeepSpeed: pip install 'halo-forge[deepspeed]'")
+        from halo_forge.training.zero import Zero
+
+        return Zero()
     if _asks_for("FSDP"):
         from halo_forge.training.shards import FullySharded
 
