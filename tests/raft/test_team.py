@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,15 +16,19 @@ from launched import (
     TOLD,
     ZERO,
     finish,
+    finish_on,
     flags,
     kill_all,
     losses,
     processes_of,
     said,
+    said_on,
     start,
+    start_on,
     wait_until,
     zero_apart,
 )
+from machines import Machine, joined_machines, needs_machines
 from safetensors.torch import load_file
 from toy import VARIANTS, WRONG
 
@@ -182,3 +186,57 @@ def test_a_stop_is_still_a_stop(raft: Command, tmp_path: Path) -> None:
     assert process.wait(60) == 1  # the launcher's code for whatever was not 0 below it
     assert state_of(output) is RunState.STOPPED
     wait_until(lambda: not processes_of(output), 10)
+
+
+@pytest.fixture
+def pair(
+    wavering_model: Path, raft: Command, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[list[Machine]]:
+    """Two machines that have the model and the prompts."""
+    with joined_machines(2, tmp_path_factory.mktemp("machines"), tmp_path_factory.getbasetemp()) as machines:
+        machines[1].bring(wavering_model, tmp_path / "prompts.jsonl")
+        yield machines
+
+
+@pytest.mark.slow
+@needs_machines
+@pytest.mark.parametrize("launch", [TOGETHER, PARTS])
+def test_two_machines_decide_and_learn_what_one_process_does(
+    raft: Command, pair: list[Machine], tmp_path: Path, launch: tuple[str, ...]
+) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    finish([str(TOLD), *raft(one, objective="grpo")], one)
+    finish_on(pair, launch, raft(two, objective="grpo"), two)
+    for name in ("holdout_0", "cycle_1", "holdout_1", "cycle_2", "holdout_2"):
+        assert drawn(one, name) == drawn(two, name)
+    for cycle in (1, 2):
+        assert (one / f"kept/cycle_{cycle}.jsonl").read_bytes() == (two / f"kept/cycle_{cycle}.jsonl").read_bytes()
+    alone, together = losses(one), losses(two)
+    assert alone.keys() == together.keys() and len(alone) >= 8
+    assert max(abs(alone[step] - together[step]) for step in alone) < 1e-4
+    assert not pair[1].sees(two).exists()
+
+
+@pytest.mark.slow
+@needs_machines
+@pytest.mark.parametrize("phase", ["generate", "train"])
+def test_a_link_that_falls_silent_ends_the_run_and_the_same_command_goes_on(
+    raft: Command, pair: list[Machine], tmp_path: Path, phase: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SILENCE_S", "12")
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    settings = {"samples_per_prompt": 24, "epochs": 6}
+    finish_on(pair, TOGETHER, raft(whole, **settings), whole)
+    processes = start_on(pair, TOGETHER, raft(cut, **settings), cut)
+    wait_until(lambda: heard(cut, phase, 1))
+    pair[1].cut()
+    assert [process.wait(180) for process in processes] == [1, 1], said_on(cut)
+    status = read_status(cut)
+    assert status.state is RunState.FAILED and "another process of this training has ended" in status.message
+    assert not any(machine.processes() for machine in pair)
+    pair[1].join()
+    finish_on(pair, TOGETHER, raft(cut, **settings), cut)
+    for name in ("cycle_1", "cycle_2", "holdout_2"):
+        assert drawn(whole, name) == drawn(cut, name)
+    for name in ("kept/cycle_2.jsonl", f"cycle_2_final/{ADAPTER}"):
+        assert (whole / name).read_bytes() == (cut / name).read_bytes()
