@@ -21,7 +21,11 @@ def show(folders: list[str]) -> None:
         if result != 0:
             sys.exit(f"cannot {deed}: {os.strerror(ctypes.get_errno())}")
 
-    call(libc.unshare(CLONE_NEWNS), "unshare the mount namespace")
+    call(
+        libc.unshare(CLONE_NEWNS),
+        f"show {folders[0]}, which other users may not enter, without a mount namespace (open the folder to them, or "
+        "set XDG_CACHE_HOME to one that is open)",
+    )
     call(libc.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None), "make mounts private")
     call(libc.mount(b"none", os.fsencode(SHOWN), b"tmpfs", 0, b"mode=755"), f"mount over {SHOWN}")
     for number, folder in enumerate(folders):
