@@ -63,8 +63,12 @@ RAFT_MOMENTS = (
 )
 
 
-def undisturbed(command: Command, output: Path) -> Path:
-    subprocess.run([sys.executable, "-m", "halo_forge", *command(output)], check=True, capture_output=True)
+def undisturbed(command: Command, output: Path, warm: Warm | None = None) -> Path:
+    """Make a run in one go, in a process of its own that imports all anew, or in a warm one."""
+    if warm is not None:
+        warm.ends_well(command(output))
+    else:
+        subprocess.run([sys.executable, "-m", "halo_forge", *command(output)], check=True, capture_output=True)
     return output
 
 

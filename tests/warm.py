@@ -1,5 +1,7 @@
 """Commands in real processes that need not import torch each time: one process has, and forks for each command.
 
+What counts at import, such as which Hub there is, is given to the one process (`environment`), the rest to a command.
+
 The child is its own process group, runs the same `halo_forge.cli.app.run` as the program does, and can be killed like
 any other. It can also kill itself, by a real SIGKILL, at the moment it is about to do something: that hits moments too
 short to be hit from outside.
@@ -12,7 +14,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -38,10 +40,12 @@ def die_at(event, end, count):
 
 def child(order):
     os.setsid()
-    log = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     null = os.open(os.devnull, os.O_RDONLY)
-    for target, source in ((0, null), (1, log), (2, log)):
+    out, log = (os.open(order[name], os.O_WRONLY | os.O_CREAT | os.O_TRUNC) for name in ("out", "log"))
+    for target, source in ((0, null), (1, out), (2, log)):
         os.dup2(source, target)
+    os.chdir(order["cwd"])
+    os.environ.update(order["variables"])
     if order["moment"]:
         die_at(*order["moment"])
     code = run(order["args"])
@@ -69,16 +73,26 @@ class Moment(NamedTuple):
     count: int = 1
 
 
+class Told(NamedTuple):
+    """How a command ended, and what it wrote to the standard output and to the standard error."""
+
+    code: int
+    out: str
+    err: str
+
+
 class Warm:
     """One command at a time."""
 
     def __init__(self, process: subprocess.Popen[str], log: Path) -> None:
         self._process = process
         self.log = log
+        self._out = log.with_suffix(".out")
 
-    def start(self, args: list[str], moment: Moment | None = None) -> int:
+    def start(self, args: list[str], moment: Moment | None = None, cwd: Path | None = None, **variables: str) -> int:
         """Start a command and return its process id."""
-        order = {"args": args, "log": str(self.log), "moment": moment}
+        places = {"log": str(self.log), "out": str(self._out), "cwd": str(cwd or Path.cwd())}
+        order = {"args": args, "moment": moment, "variables": variables, **places}
         assert self._process.stdin is not None and self._process.stdout is not None
         self._process.stdin.write(json.dumps(order) + "\n")
         self._process.stdin.flush()
@@ -94,6 +108,11 @@ class Warm:
         self.start(args, moment)
         return self.wait()
 
+    def tell(self, *args: str, cwd: Path, **variables: str) -> Told:
+        """Run a command in a folder, with variables of its own, and give what it said."""
+        self.start([*args], None, cwd, **variables)
+        return Told(self.wait(), self._out.read_text(), self.log.read_text())
+
     def dies(self, args: list[str], moment: Moment) -> None:
         """Run until the moment, at which the process must have been killed."""
         code = self.run(args, moment)
@@ -106,10 +125,18 @@ class Warm:
 
 
 @contextmanager
-def warm_process(folder: Path, *modules: str) -> Iterator[Warm]:
-    """Have a process that has imported everything that models of text need, and some modules beside."""
+def warm_process(folder: Path, *modules: str, environment: Mapping[str, str] | None = None) -> Iterator[Warm]:
+    """Have a process that has imported everything that models of text need, and some modules beside.
+
+    Args:
+        environment: what it has instead of our own.
+    """
     with subprocess.Popen(
-        [sys.executable, "-c", SERVER, *modules], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", SERVER, *modules],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment,
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"

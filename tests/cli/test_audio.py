@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -14,6 +11,7 @@ import pytest
 from hub_repositories import write_repositories
 from hub_server import HubServer
 from speech import WORDS, audio_part, build_speech_model, write_tones
+from warm import warm_process
 
 from halo_forge.cli.app import run
 
@@ -114,25 +112,19 @@ def test_a_model_and_its_speech_by_hub_name(hub: HubServer, tmp_path: Path) -> N
     hub.branches.add("refs/convert/parquet")
 
     def call(*words: str) -> Any:
-        done = subprocess.run(
-            [sys.executable, "-m", "halo_forge", "audio", *words, "--threads", "1", "--json"],
-            cwd=tmp_path,
-            env={**os.environ, **hub.environment(tmp_path / "home")},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
+        done = warm.tell("audio", *words, "--threads", "1", "--json", cwd=tmp_path)
+        assert done.code == 0, done.err
+        return json.loads(done.out)
 
-    sft = call("sft", "--dataset", "librispeech_sft", "--model", "org/tiny-whisper", "--output", "one",
-               "--max-steps", "2", "--max-length", "16", "--lora-rank", "2")  # fmt: skip
-    assert sft["rows"] > 0
-    adapter = json.loads((tmp_path / "one" / "final_model" / "adapter_config.json").read_text())
-    assert adapter["base_model_name_or_path"] == "org/tiny-whisper"
-    assert sorted(adapter["target_modules"]) == ["k_proj", "out_proj", "q_proj", "v_proj"]
-    found = call("benchmark", "--dataset", "librispeech", "--model", "one", "--max-new-tokens", "4")
-    assert found["sampled"]["scores"]["WER"]["value"] > 0
-    words = call("benchmark", "--dataset", "speech_commands", "--task", "classification", "--model", "one",
-                 "--max-new-tokens", "4")  # fmt: skip
+    with warm_process(tmp_path, environment=hub.environment(tmp_path / "home")) as warm:
+        sft = call("sft", "--dataset", "librispeech_sft", "--model", "org/tiny-whisper", "--output", "one",
+                   "--max-steps", "2", "--max-length", "16", "--lora-rank", "2")  # fmt: skip
+        assert sft["rows"] > 0
+        adapter = json.loads((tmp_path / "one" / "final_model" / "adapter_config.json").read_text())
+        assert adapter["base_model_name_or_path"] == "org/tiny-whisper"
+        assert sorted(adapter["target_modules"]) == ["k_proj", "out_proj", "q_proj", "v_proj"]
+        found = call("benchmark", "--dataset", "librispeech", "--model", "one", "--max-new-tokens", "4")
+        assert found["sampled"]["scores"]["WER"]["value"] > 0
+        words = call("benchmark", "--dataset", "speech_commands", "--task", "classification", "--model", "one",
+                     "--max-new-tokens", "4")  # fmt: skip
     assert set(words["sampled"]["scores"]) == {"accuracy"}

@@ -6,11 +6,8 @@ Speech has the same in `tests/cli/test_audio.py`.
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +15,7 @@ import pytest
 from hub_repositories import write_repositories
 from hub_server import HubServer
 from seen import build_vision_model
+from warm import warm_process
 
 from halo_forge.models.nano import NanoShape, build_nano_model
 
@@ -26,26 +24,20 @@ TEXTS = ["Call 1", "tool_1", '{"name": "tool_1", "arguments": {"x": 1}}', "What 
 
 
 @pytest.fixture
-def call(hub: HubServer, tmp_path: Path) -> Run:
+def call(hub: HubServer, tmp_path: Path) -> Iterator[Run]:
     """Run a command of a domain beside a Hub that has every dataset, and return its summary."""
     write_repositories(hub.root)
     hub.gated.add("Salesforce/xlam-function-calling-60k")
 
     def start(*words: str, **variables: str) -> dict[str, Any]:
-        done = subprocess.run(
-            [sys.executable, "-m", "halo_forge", *words, "--threads", "1", "--json"],
-            cwd=tmp_path,
-            env={**os.environ, **hub.environment(tmp_path / "home"), **variables},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            return {"code": done.returncode, "said": done.stderr}
-        found: dict[str, Any] = json.loads(done.stdout)
+        done = warm.tell(*words, "--threads", "1", "--json", cwd=tmp_path, **variables)
+        if done.code:
+            return {"code": done.code, "said": done.err}
+        found: dict[str, Any] = json.loads(done.out)
         return found
 
-    return start
+    with warm_process(tmp_path, environment=hub.environment(tmp_path / "home")) as warm:
+        yield start
 
 
 def base_of(folder: Path) -> str:

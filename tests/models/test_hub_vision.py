@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from hub_server import HubServer
 from seen import COLOURS, build_vision_model, picture_prompt, picture_row
+from warm import warm_process
 
 
 @pytest.mark.parametrize("family", ["qwen2_vl", pytest.param("qwen2_5_vl", marks=pytest.mark.slow)])
@@ -23,23 +21,18 @@ def test_sft_then_benchmark_by_hub_name(family: str, hub: HubServer, tmp_path: P
     (tmp_path / "test.jsonl").write_text("\n".join(prompts))
 
     def run(*words: str) -> dict[str, object]:
-        done = subprocess.run(
-            [sys.executable, "-m", "halo_forge", "vlm", *words, "--threads", "1", "--json"],
-            cwd=tmp_path,
-            env={**os.environ, **hub.environment(tmp_path / "home")},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        found: dict[str, object] = json.loads(done.stdout)
+        done = warm.tell("vlm", *words, "--threads", "1", "--json", cwd=tmp_path)
+        assert done.code == 0, done.err
+        found: dict[str, object] = json.loads(done.out)
         return found
 
-    run("sft", "--model", "org/sees", "--dataset", "sft.jsonl", "--output", "one", "--max-steps", "2")
-    config = json.loads((tmp_path / "one" / "final_model" / "adapter_config.json").read_text())
-    assert config["base_model_name_or_path"] == "org/sees"
-    assert "language_model" in config["target_modules"]
-    measured = run("benchmark", "--model", "one", "--dataset", "test.jsonl", "--output", "two", "--max-new-tokens", "4")
+    with warm_process(tmp_path, environment=hub.environment(tmp_path / "home")) as warm:
+        run("sft", "--model", "org/sees", "--dataset", "sft.jsonl", "--output", "one", "--max-steps", "2")
+        config = json.loads((tmp_path / "one" / "final_model" / "adapter_config.json").read_text())
+        assert config["base_model_name_or_path"] == "org/sees"
+        assert "language_model" in config["target_modules"]
+        words = ("--model", "one", "--dataset", "test.jsonl", "--output", "two", "--max-new-tokens", "4")
+        measured = run("benchmark", *words)
     assert measured["verifier"] == "vqa"
     assert measured["sampled"]["completions"] == 3  # type: ignore[index]
     assert "accuracy" in measured["sampled"]["scores"]  # type: ignore[index]

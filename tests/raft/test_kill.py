@@ -1,7 +1,7 @@
 """A run that is killed, crowded out or robbed of its disk ends with the same rollouts, kept sets and weights.
 
-Real processes, real SIGKILL, a disk that is really full. What a run is compared with was made by one plain process that
-nobody disturbed.
+Real processes, real SIGKILL, a disk that is really full. What the run of RAFT is compared with was made by one plain
+process that nobody disturbed.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,6 +29,7 @@ from killing import (
 )
 from warm import Moment, Warm, warm_process
 
+from halo_forge.cli.app import run
 from halo_forge.config.load import load
 from halo_forge.config.sft import SftTrainConfig
 from halo_forge.raft.loop import completed_cycles
@@ -124,7 +124,7 @@ def test_sft_killed_at_every_turn_is_the_same_run(warm: Warm, nano_model: Path, 
         words = ["sft", "train", "--model", str(nano_model), "--data", str(rows), *flags]
         return [*words, "--output", str(output)]
 
-    expected, output = undisturbed(command, tmp_path / "whole"), tmp_path / "run"
+    expected, output = undisturbed(command, tmp_path / "whole", warm), tmp_path / "run"
     killed_through(warm, command(output), output, SFT_MOMENTS)
     assert_same(output, expected)
     ours, theirs = (
@@ -141,7 +141,7 @@ def test_a_benchmark_killed_at_every_turn_is_the_same_run(
         words = ["benchmark", "run", "--model", str(speaking_model), "--prompts", str(prompts), *flags]
         return [*words, "--output", str(output)]
 
-    expected, output = undisturbed(command, tmp_path / "whole"), tmp_path / "run"
+    expected, output = undisturbed(command, tmp_path / "whole", warm), tmp_path / "run"
     killed_through(warm, command(output), output, BENCHMARK_MOMENTS)
     assert_same(output, expected)
     ours, theirs = (
@@ -202,7 +202,7 @@ def test_an_unreadable_checkpoint_is_named_and_trained_again(
 
 
 def test_a_second_process_is_refused_and_disturbs_nothing(
-    warm: Warm, raft: Command, whole: Path, tmp_path: Path
+    warm: Warm, raft: Command, whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     output = tmp_path / "run"
     first, deadline = warm.start(raft(output)), time.monotonic() + 120
@@ -210,11 +210,8 @@ def test_a_second_process_is_refused_and_disturbs_nothing(
         assert time.monotonic() < deadline
         time.sleep(0.001)
     os.kill(first, signal.SIGSTOP)  # so that it cannot end before the second has come
-    second = subprocess.run(
-        [sys.executable, "-m", "halo_forge", *raft(output)], capture_output=True, text=True, check=False
-    )
+    assert run(raft(output)) == 75
     os.kill(first, signal.SIGCONT)
-    assert second.returncode == 75
-    assert f"is being written by process {first} on {holder.process.host}, since 20" in second.stderr
+    assert f"is being written by process {first} on {holder.process.host}, since 20" in capsys.readouterr().err
     assert warm.wait() == 0
     assert_same(output, whole)

@@ -70,7 +70,7 @@ def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warm]:
 
 
 @pytest.fixture(scope="module", params=["vlm", "audio"])
-def course(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Course:
+def course(request: pytest.FixtureRequest, warm: Warm, tmp_path_factory: pytest.TempPathFactory) -> Course:
     """Models that end their answers, so that there is something to train on."""
     domain, folder = request.param, tmp_path_factory.mktemp(request.param)
     base = (build_vision_model if domain == "vlm" else build_speech_model)(folder / "base")
@@ -80,7 +80,7 @@ def course(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     settings = folder / "settings.yaml"
     settings.write_text(RAFT_SETTINGS)
     made = Course(domain, folder / "sft", prompts, settings, folder / "whole")
-    undisturbed(made.command, made.whole)
+    undisturbed(made.command, made.whole, warm)
     return made
 
 
