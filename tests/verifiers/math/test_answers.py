@@ -120,8 +120,11 @@ def test_a_comparison_killed_from_outside_is_a_fault_and_the_next_one_works() ->
 
 
 def test_memory_is_bounded() -> None:
-    grader = Grader(timeout_s=30, memory_mb=512)
-    found = grader.compare("72", "10^{10^{9}}")
-    assert not found.equal
+    before = psutil.Process().children()
+    grader = Grader(timeout_s=3, memory_mb=512)
+    assert grader.compare("72", "72").equal
+    (worker,) = set(psutil.Process().children()) - set(before)
+    assert worker.rlimit(psutil.RLIMIT_AS) == (512 << 20, 512 << 20)
+    assert not grader.compare("72", "10^{10^{9}}").equal
     assert grader.compare("72", "72").equal
     grader.close()
