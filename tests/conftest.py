@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,12 +11,35 @@ from scripted_plugin import install_scripted
 
 from halo_forge.core.types import Completion, Message, Prompt, Reference, Rollout, Stage, Verdict
 
+TESTS = Path(__file__).parent
+# A minute and more each: begun last, one of them would keep one worker busy while the others have nothing left to do.
+LONG = (
+    "web/test_processes.py",
+    "web/test_pages.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give the files that take longest to the workers of xdist first, in the order of this list."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        places = {TESTS / name: place for place, name in enumerate(LONG)}
+        items.sort(key=lambda item: places.get(item.path, len(places)))
+
 
 @pytest.fixture(scope="session", autouse=True)
-def cache_of_our_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """No test reads or writes the verdict cache of whoever runs it, nor do the processes that tests start."""
+def cache_of_our_own(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No test reads or writes the verdict cache of whoever runs it, nor do the processes that tests start.
+
+    What takes a toolchain most of a minute to make stays in the tests' own cache, for all sessions.
+    """
+    ours = tmp_path_factory.mktemp("cache")
+    kept = request.config.cache.mkdir("toolchains") / "halo-forge"
+    (ours / "halo-forge").mkdir()
+    for kind in ("go", "crates"):
+        (kept / kind).mkdir(parents=True, exist_ok=True)
+        (ours / "halo-forge" / kind).symlink_to(kept / kind)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("XDG_CACHE_HOME", str(ours))
         yield
 
 

@@ -53,11 +53,8 @@ def rust(sandbox: Sandbox) -> Iterator[Verifier]:
 
 
 @pytest.fixture(scope="session")
-def go(sandbox: Sandbox, request: pytest.FixtureRequest) -> Iterator[Verifier]:
-    """Compiling Go's standard library takes most of a minute: it stays in the tests' cache."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(request.config.cache.mkdir("toolchains")))
-        verifier = verifier_config("go", COMPILED).build(sandbox, WORKERS)
+def go(sandbox: Sandbox) -> Iterator[Verifier]:
+    verifier = verifier_config("go", COMPILED).build(sandbox, WORKERS)
     yield verifier
     verifier.close()
 

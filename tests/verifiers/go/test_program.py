@@ -36,16 +36,8 @@ def fenced(code: str, language: str = "go") -> str:
     return f"Here you are:\n```{language}\n{code}\n```\n"
 
 
-@pytest.fixture(scope="module", autouse=True)
-def kept_library(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Compiling the standard library takes most of a minute: it stays in the tests' cache."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(request.config.cache.mkdir("toolchains")))
-        yield
-
-
 @pytest.fixture(scope="module")
-def go(kept_library: None, real_sandbox: Any, judge: type[Judge]) -> Iterator[Judge]:
+def go(real_sandbox: Any, judge: type[Judge]) -> Iterator[Judge]:
     verifier = GoConfig(timeout_s=1, compile_timeout_s=5).build(real_sandbox, 2)
     yield judge(verifier)
     verifier.close()

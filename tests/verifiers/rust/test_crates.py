@@ -36,18 +36,14 @@ def fenced(code: str) -> str:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def kept_crates(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Building tokio takes a while: it stays in the tests' cache."""
+def has_crates() -> None:
     assert (DEBIAN_CRATES / "tokio-1.24.2").is_dir() or list(DEBIAN_CRATES.glob("tokio-1*")), (
         "these tests need crate sources: apt-get install librust-tokio-dev librust-anyhow-dev"
     )
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(request.config.cache.mkdir("toolchains")))
-        yield
 
 
 @pytest.fixture(scope="module")
-def rust(kept_crates: None, real_sandbox: Any, judge: type[Judge]) -> Iterator[Judge]:
+def rust(real_sandbox: Any, judge: type[Judge]) -> Iterator[Judge]:
     verifier = RustConfig(crates=("tokio:full", "anyhow")).build(real_sandbox, 2)
     yield judge(verifier)
     verifier.close()
