@@ -47,6 +47,25 @@ def programs(folder: str, share: int = 1, always: Collection[str] = ONCE_LET_THR
     return found
 
 
+def against(tasks: dict[str, Task], names: Collection[str], parts: int) -> list[Any]:
+    """Return test parameters: of each name the tasks that it is tried on every time, and those marked slow.
+
+    Every name meets some task every time, and every task some names.
+
+    Args:
+        names: of programs; those that were once let through meet all tasks every time.
+        parts: every so many-th task, from another one for each name, is for every time.
+    """
+    found = []
+    for number, name in enumerate(names):
+        chosen = [*tasks] if name in ONCE_LET_THROUGH else [*tasks][number % parts :: parts]
+        others = [task for task in tasks if task not in chosen]
+        found.append(pytest.param(name, chosen, id=name))
+        if others:
+            found.append(pytest.param(name, others, id=f"{name}, other tasks", marks=pytest.mark.slow))
+    return found
+
+
 def assert_refused(verdict: Verdict, task: str) -> None:
     """Fail unless a program earned less than everything, and was the one to blame."""
     shown = f"{task}: {verdict}"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from attacks.attacking import PROGRAMS, SUMS, Task, assert_refused, assert_right, attack, programs
+from attacks.attacking import PROGRAMS, SUMS, Task, against, assert_refused, assert_right, attack, programs
 
 from halo_forge.core.protocols import Verifier
 
@@ -96,6 +96,8 @@ PYTHON_TASKS: dict[str, Task] = {
     ),
 }
 
+PYTHON_PROGRAMS = {path.stem: path for path in sorted((PROGRAMS / "python").iterdir())}
+
 CPP_TASKS: dict[str, Task] = {
     "whole numbers": (
         {
@@ -149,9 +151,12 @@ C_TASKS: dict[str, Task] = {
 }
 
 
-@pytest.mark.parametrize("program", programs("python"))
-def test_no_python_program_forges_a_pass(judged: Any, host: Host, python: Verifier, program: Path) -> None:
-    attack(judged, host, python, PYTHON_TASKS, program.read_text().replace("{ENTRY}", "f"))
+@pytest.mark.parametrize(("name", "tasks"), against(PYTHON_TASKS, PYTHON_PROGRAMS, parts=3))
+def test_no_python_program_forges_a_pass(
+    judged: Any, host: Host, python: Verifier, name: str, tasks: list[str]
+) -> None:
+    code = PYTHON_PROGRAMS[name].read_text().replace("{ENTRY}", "f")
+    attack(judged, host, python, {task: PYTHON_TASKS[task] for task in tasks}, code)
 
 
 @pytest.mark.parametrize("program", programs("stdio"))
@@ -184,9 +189,9 @@ GENERATED = {
 }
 
 
-@pytest.mark.parametrize("name", GENERATED)
-def test_no_python_text_forges_a_pass(judged: Any, host: Host, python: Verifier, name: str) -> None:
-    attack(judged, host, python, PYTHON_TASKS, GENERATED[name])
+@pytest.mark.parametrize(("name", "tasks"), against(PYTHON_TASKS, GENERATED, parts=3))
+def test_no_python_text_forges_a_pass(judged: Any, host: Host, python: Verifier, name: str, tasks: list[str]) -> None:
+    attack(judged, host, python, {task: PYTHON_TASKS[task] for task in tasks}, GENERATED[name])
 
 
 def test_every_program_says_what_it_tries() -> None:
@@ -236,7 +241,7 @@ def f(a, b):
 def test_a_worker_that_has_run_anything_judges_as_a_fresh_one(judged: Any, host: Host, python: Verifier) -> None:
     reference, right = PYTHON_TASKS["whole numbers by asserts"]
     kinds = {"poison": POISON + "def f(a, b): return None", "wrong": LEFT, "right": right}
-    drawn = random.Random(0).choices(list(kinds), k=200)
+    drawn = random.Random(0).choices(list(kinds), k=90)
     verdicts = judged(python, [(reference, f"{kinds[kind]}\n# {number}") for number, kind in enumerate(drawn)])
     host.assert_unharmed()
     for number, (kind, verdict) in enumerate(zip(drawn, verdicts, strict=True)):
