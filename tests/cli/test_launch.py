@@ -146,9 +146,13 @@ def test_flags_that_a_job_does_not_have_are_refused() -> None:
             command.make_context("job", [flag])
 
 
-def start_sft(output: Path, model: Path, data: Path, *more: str) -> subprocess.Popen[str]:
+def sft(output: Path, model: Path, data: Path, *more: str) -> list[str]:
     words = ["sft", "train", "--model", str(model), "--data", str(data), "--output", str(output), "--tuning", "full"]
-    command = [sys.executable, "-m", "halo_forge", *words, "--max-length", "64", "--batch-size", "4", *more]
+    return [*words, "--max-length", "64", "--batch-size", "4", *more]
+
+
+def start(words: list[str]) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "halo_forge", *words]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
@@ -158,7 +162,7 @@ def rows(write_jsonl) -> Path:
 
 
 def test_a_real_run_is_quiet_but_for_its_own_lines(nano_model: Path, rows: Path, tmp_path: Path) -> None:
-    process = start_sft(tmp_path / "sft", nano_model, rows, "--max-steps", "2", "--json")
+    process = start(sft(tmp_path / "sft", nano_model, rows, "--max-steps", "2", "--json"))
     out, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
     assert json.loads(out)["training"]["steps"] == 2
@@ -167,10 +171,10 @@ def test_a_real_run_is_quiet_but_for_its_own_lines(nano_model: Path, rows: Path,
 
 
 def test_an_interrupt_stops_at_a_safe_point_and_the_same_command_goes_on(
-    nano_model: Path, rows: Path, tmp_path: Path
+    nano_model: Path, rows: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    more = ("--max-steps", "4000", "--save-steps", "1000")
-    process = start_sft(tmp_path / "sft", nano_model, rows, *more)
+    words = sft(tmp_path / "sft", nano_model, rows, "--max-steps", "4000", "--save-steps", "1000")
+    process = start(words)
     deadline = time.monotonic() + 200
     events = tmp_path / "sft" / "events.jsonl"
     while not (events.exists() and '"step"' in events.read_text()) and time.monotonic() < deadline:
@@ -180,7 +184,5 @@ def test_an_interrupt_stops_at_a_safe_point_and_the_same_command_goes_on(
     assert process.returncode == 130
     assert err.splitlines()[-1].startswith("halo-forge: stopped at a safe point")
     assert "Traceback" not in err
-    resumed = start_sft(tmp_path / "sft", nano_model, rows, *more, "--resume", "--dry-run")
-    out, err = resumed.communicate(timeout=200)
-    assert resumed.returncode == 0, err
-    assert "continues" in out
+    assert run([*words, "--resume", "--dry-run"]) == 0
+    assert "continues" in capsys.readouterr().out
