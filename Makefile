@@ -35,7 +35,7 @@ test-packages:
 	@scripts/system-packages.sh --tests
 
 test: test-packages check
-	$(BIN)/pytest -n auto --dist loadfile -m "not slow and not gpu"
+	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder -m "not slow and not gpu"
 
 test-full: test
 	$(BIN)/pytest -m "slow and not gpu"

@@ -12,17 +12,47 @@ from scripted_plugin import install_scripted
 from halo_forge.core.types import Completion, Message, Prompt, Reference, Rollout, Stage, Verdict
 
 TESTS = Path(__file__).parent
-# A minute and more each: begun last, one of them would keep one worker busy while the others have nothing left to do.
+# What takes longest, as --durations tells: begun last, one of these would keep one worker busy when the others have
+# nothing left. What uses a processor all the time stands beside what waits for a browser or for a limit of time.
 LONG = (
+    "attacks/test_attacks.py",
     "web/test_processes.py",
     "web/test_pages.py",
+    "raft/test_kill_media.py",
+    "raft/test_kill.py",
+    "web/test_journeys.py",
+    "demo/test_demo.py",
+    "training/test_team.py",
+    "raft/test_team.py",
+    "attacks/test_rug.py",
+    "verifiers/cpp/test_headers.py",
+    "models/test_hub_domains.py",
+    "attacks/test_compiled_attacks.py",
+    "attacks/test_composed_attacks.py",
+    "rollout/test_ray_verifier.py",
+    "raft/test_ray_engine.py",
+    "datagen/test_ray.py",
+    "verifiers/msvc/test_program.py",
+    "verifiers/math/test_answers.py",
+    "verifiers/cpp/test_gcc.py",
+    "verifiers/test_source_tokens.py",
+    "verifiers/rust/test_program.py",
+    "models/test_hub.py",
+    "cli/test_audio.py",
+    "cli/test_launch.py",
+    "datagen/test_verified.py",
+    "datagen/test_loop.py",
+    "raft/test_loop.py",
 )
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give the files that take longest to the workers of xdist first, in the order of this list."""
+    """Give the files that take longest to the workers of xdist first, in the order of the list."""
+    places = {TESTS / name: place for place, name in enumerate(LONG)}
+    gone = [str(path) for path in places if not path.exists()]
+    if gone:
+        raise pytest.UsageError(f"LONG in tests/conftest.py names files that are not there: {', '.join(gone)}")
     if "PYTEST_XDIST_WORKER" in os.environ:
-        places = {TESTS / name: place for place, name in enumerate(LONG)}
         items.sort(key=lambda item: places.get(item.path, len(places)))
 
 
