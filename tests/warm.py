@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -41,7 +42,8 @@ def die_at(event, end, count):
 def child(order):
     os.setsid()
     null = os.open(os.devnull, os.O_RDONLY)
-    out, log = (os.open(order[name], os.O_WRONLY | os.O_CREAT | os.O_TRUNC) for name in ("out", "log"))
+    kind = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+    out, log = (os.open(order[name], kind) for name in ("out", "log"))
     for target, source in ((0, null), (1, out), (2, log)):
         os.dup2(source, target)
     os.chdir(order["cwd"])
@@ -97,6 +99,15 @@ class Warm:
         self._process.stdin.write(json.dumps(order) + "\n")
         self._process.stdin.flush()
         return int(self._process.stdout.readline())
+
+    def console(self, file: Path) -> None:
+        """Have the commands to come write all that they say into one file."""
+        self.log = self._out = file
+
+    def is_over(self) -> bool:
+        """Whether the command has ended, and `wait` would return at once."""
+        assert self._process.stdout is not None
+        return bool(select.select([self._process.stdout], [], [], 0)[0])
 
     def wait(self) -> int:
         """Wait for the command; gives its exit code, or minus the signal that ended it."""

@@ -7,12 +7,16 @@ import shutil
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
+from types import SimpleNamespace
+from typing import IO, NamedTuple
 
 import pytest
+from warm import Warm, warm_process
 
 from halo_forge.cli.app import run as run_here
-from halo_forge.demo import demos
+from halo_forge.demo import demos, jobs
 from halo_forge.demo.recipes import RECIPES
 
 ARMS = ("sft", "raft", "control", "unfiltered")
@@ -24,14 +28,57 @@ def run(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+class Forked:
+    """Stands for `Popen` where demos start their commands: copies of processes that have imported torch.
+
+    The demo of one domain itself runs here.
+    """
+
+    def __init__(self, stack: ExitStack, folder: Path) -> None:
+        self._stack, self._folder, self._idle = stack, folder, list[Warm]()
+
+    def __call__(self, words: list[str], *, stdout: IO[bytes], **_: object) -> Command | Over:
+        assert words[:3] == [sys.executable, "-m", "halo_forge"]
+        if words[3] == "demo":
+            return Over(run_here(words[3:]))
+        warm = self._idle.pop() if self._idle else self._stack.enter_context(warm_process(self._folder))
+        return Command(warm, self._idle, words[3:], Path(stdout.name))
+
+
+class Over(NamedTuple):
+    """A command that has ended."""
+
+    returncode: int
+
+    def poll(self) -> int:
+        return self.returncode
+
+
+class Command:
+    """One of these commands; it is asked for as a `Popen` is."""
+
+    def __init__(self, warm: Warm, idle: list[Warm], words: list[str], console: Path) -> None:
+        self.returncode: int | None = None
+        self._warm, self._idle = warm, idle
+        warm.console(console)
+        warm.start(words)
+
+    def poll(self) -> int | None:
+        if self.returncode is None and self._warm.is_over():
+            self.returncode = self._warm.wait()
+            self._idle.append(self._warm)
+        return self.returncode
+
+
 @pytest.fixture(scope="module")
 def every_demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """`--domain all`, for which code stands alone here; the slow test below runs each."""
-    folder = tmp_path_factory.mktemp("demo") / "all"
-    with pytest.MonkeyPatch.context() as patch:
+    """`--domain all`, for which code stands alone here; the slow test below runs each, in processes of their own."""
+    folder = tmp_path_factory.mktemp("demo")
+    with pytest.MonkeyPatch.context() as patch, ExitStack() as stack:
         patch.setattr(demos, "RECIPES", {"code": RECIPES["code"]})
-        assert run_here(["demo", "--domain", "all", "--quick", "--output", str(folder)]) == 0
-    return folder
+        patch.setattr(jobs, "subprocess", SimpleNamespace(Popen=Forked(stack, folder), DEVNULL=None, STDOUT=None))
+        assert run_here(["demo", "--domain", "all", "--quick", "--output", str(folder / "all")]) == 0
+    return folder / "all"
 
 
 @pytest.fixture(scope="module")
