@@ -56,6 +56,21 @@ def sft(model: Path, data: Path, output: Path, tuning: str) -> list[str]:
     return ["sft", "train", *flags(**settings, **more)]
 
 
+@pytest.fixture(scope="module")
+def by_one(nano_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path, str], Path]:
+    """Train on the rows by one process, once for each tuning; gives the run."""
+    runs: dict[str, Path] = {}
+
+    def train(data: Path, tuning: str) -> Path:
+        if tuning not in runs:
+            output = tmp_path_factory.mktemp("alone") / tuning
+            finish([str(TOLD), *sft(nano_model, data, output, tuning)], output)
+            runs[tuning] = output
+        return runs[tuning]
+
+    return train
+
+
 @pytest.mark.parametrize(
     ("launch", "tuning"),
     [
@@ -77,11 +92,15 @@ def sft(model: Path, data: Path, output: Path, tuning: str) -> list[str]:
     ],
 )
 def test_two_processes_learn_what_one_does(
-    nano_model: Path, data: Path, tmp_path: Path, launch: tuple[str, ...] | None, tuning: str
+    nano_model: Path,
+    data: Path,
+    by_one: Callable[[Path, str], Path],
+    tmp_path: Path,
+    launch: tuple[str, ...] | None,
+    tuning: str,
 ) -> None:
-    one, two = tmp_path / "one", tmp_path / "two"
+    one, two = by_one(data, tuning), tmp_path / "two"
     launch = launch or zero_apart(tmp_path)
-    finish([str(TOLD), *sft(nano_model, data, one, tuning)], one)
     finish([*launch, str(TOLD), *sft(nano_model, data, two, tuning)], two)
     alone, together = losses(one), losses(two)
     assert sorted(alone) == sorted(together) == [(0, step) for step in range(1, STEPS + 1)]
