@@ -280,6 +280,22 @@ def test_parts_need_several_processes(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize("way", ["FSDP", "DEEPSPEED"])
+def test_one_process_is_not_cut(
+    nano_model: Path,
+    data: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    way: str,
+) -> None:
+    for name, value in {"WORLD_SIZE": "1", "RANK": "0", f"ACCELERATE_USE_{way}": "true"}.items():
+        monkeypatch.setenv(name, value)
+    assert run(sft(nano_model, data, tmp_path / "run", "lora")) == 2
+    assert "asks for a model in parts, and there is one process" in " ".join(capsys.readouterr().err.split())
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("launch", "name"), [(PARTS, "FSDP"), pytest.param(ZERO[2], "DeepSpeed", marks=NEEDS_DEEPSPEED)]

@@ -70,6 +70,11 @@ def training_team(config: CommandConfig) -> Iterator[bool]:
                 "accelerate launch was asked for several processes and started one, as it does where it finds no more "
                 "than one GPU: give it --multi_gpu, which holds on a processor too, or --num_processes 1"
             )
+        if any(os.environ.get(f"ACCELERATE_USE_{way}", "").lower() == "true" for way in ("FSDP", "DEEPSPEED")):
+            raise ConfigError(
+                "accelerate's config asks for a model in parts, and there is one process: give --num_processes 2 or "
+                "more, or neither FSDP nor DeepSpeed"
+            )
         if config.launcher != "none":
             raise ConfigError(
                 "--launcher accelerate starts its processes from the command line alone: give the same command there, "

@@ -58,8 +58,8 @@ class Zero:
         import deepspeed
         from deepspeed import ops
 
-        # Of use in inference alone, and compiled when first asked for.
-        ops.__compatible_ops__["deepspeed_shm_comm"] = False
+        if policy.device.type == "cpu":  # of use in inference alone, and compiled when first asked for
+            ops.__compatible_ops__["deepspeed_shm_comm"] = False
         config: dict[str, Any] = {
             "train_micro_batch_size_per_gpu": 1,  # a figure that DeepSpeed only counts samples by
             "managed_gradient_accumulation": False,
