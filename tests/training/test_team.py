@@ -210,6 +210,18 @@ def test_layers_in_parts_can_be_computed_twice(nano_model: Path, data: Path, tmp
 
 @pytest.mark.slow
 @NEEDS_DEEPSPEED
+def test_layers_in_parts_can_be_computed_in_16_bits(nano_model: Path, data: Path, tmp_path: Path) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    half = ["--dtype", "bfloat16", "--max-steps", "10"]
+    finish([str(TOLD), *sft(nano_model, data, one, "lora"), *half], one)
+    finish([*zero_apart(tmp_path), str(TOLD), *sft(nano_model, data, two, "lora"), *half], two)
+    alone, together = losses(one), losses(two)
+    assert sorted(alone) == sorted(together) == [(0, step) for step in range(1, 11)]
+    assert max(abs(alone[step] - together[step]) for step in alone) < 5e-3
+
+
+@pytest.mark.slow
+@NEEDS_DEEPSPEED
 def test_a_step_that_deepspeed_leaves_out_ends_the_run(nano_model: Path, data: Path, tmp_path: Path) -> None:
     output = tmp_path / "run"
     words = [word if word != "1e-3" else "1e38" for word in sft(nano_model, data, output, "full")]
