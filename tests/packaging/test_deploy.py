@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import yaml
 from job_tools import lay_tools
 
 from halo_forge.rollout.records import read_rollouts
@@ -80,11 +79,3 @@ def test_a_job_that_runs_out_of_time_stops_and_the_same_job_continues(
     )
     assert (output / "summary.json").is_file() and (output / "final_model" / "checkpoint.json").is_file()
     assert "2 replicas" in (output / "events.jsonl").read_text()
-
-
-def test_the_task_of_skypilot_can_be_read() -> None:
-    task = yaml.safe_load((ROOT / "deploy" / "skypilot.yaml").read_text())
-    for part in ("setup", "run"):
-        checked = subprocess.run(["bash", "-n"], input=task[part], text=True, capture_output=True)
-        assert checked.returncode == 0, checked.stderr
-    assert {"num_nodes", "resources", "workdir", "envs"} <= set(task)
