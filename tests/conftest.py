@@ -18,14 +18,15 @@ LONG = (
     "attacks/test_attacks.py",
     "web/test_processes.py",
     "web/test_pages.py",
-    "raft/test_kill_media.py",
     "raft/test_kill.py",
+    "raft/test_loop.py",
     "web/test_journeys.py",
     "demo/test_demo.py",
     "training/test_team.py",
     "training/test_machines.py",
     "training/test_zero_config.py",
     "raft/test_team.py",
+    "raft/test_kill_media.py",
     "attacks/test_rug.py",
     "verifiers/cpp/test_headers.py",
     "models/test_hub_domains.py",
@@ -45,7 +46,6 @@ LONG = (
     "cli/test_launch.py",
     "datagen/test_verified.py",
     "datagen/test_loop.py",
-    "raft/test_loop.py",
 )
 
 

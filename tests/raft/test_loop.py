@@ -119,14 +119,20 @@ SCHEDULES: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize(
+    ("schedule", "every"),
+    [
+        *((name, 6 if name == "plain" else 13) for name in SCHEDULES),
+        *(pytest.param(name, 2, marks=pytest.mark.slow) for name in SCHEDULES),
+    ],
+)
 def test_interrupted_anywhere_the_run_ends_the_same(
-    configure: Callable[..., Loaded[RaftTrainConfig]], tmp_path: Path, schedule: str
+    configure: Callable[..., Loaded[RaftTrainConfig]], tmp_path: Path, schedule: str, every: int
 ) -> None:
     configure = partial(configure, **SCHEDULES[schedule])
     train_raft(configure(output=tmp_path / "whole"), engine_factory=ToyEngine)
     total = sum(1 for _ in read_events(tmp_path / "whole" / "events.jsonl"))
-    for at in range(1, total - 1, 4 if schedule == "plain" else 9):
+    for at in range(1, total - 1, every):
         output = tmp_path / f"stopped{at}"
         count = iter(range(total * 4))
 
