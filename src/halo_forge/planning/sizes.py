@@ -12,6 +12,7 @@ from halo_forge.core.errors import ModelError
 from halo_forge.models.resolve import ModelRef, resolve_model
 
 SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([MB]?)", re.IGNORECASE)
+TAKEN = "--model takes a size such as 7B or 350M, a model's folder or its Hub id"
 UNITS = {"": 1.0, "m": 1e6, "b": 1e9}
 
 
@@ -24,10 +25,12 @@ def read_size(text: str) -> float:
     match = SIZE.fullmatch(text.strip())
     if match is not None and float(match[1]) > 0:
         return float(match[1]) * UNITS[match[2].lower()]
+    if match is not None and not Path(text).exists():
+        raise ModelError(f"{TAKEN}: a model of {text} parameters is none")  # which the Hub need not be asked
     try:
         return count_parameters(resolve_model(text))
     except ModelError as error:
-        raise ModelError(f"--model takes a size such as 7B or 350M, a model's folder or its Hub id: {error}") from error
+        raise ModelError(f"{TAKEN}: {error}") from error
 
 
 def count_parameters(ref: ModelRef) -> int:
