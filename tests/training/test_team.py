@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -194,6 +195,31 @@ def test_what_was_begun_in_one_way_goes_on_in_another(
     assert max(abs(expected[step] - got[step]) for step in expected) < 1e-4
     ours, theirs = (load_file(folder / "final_model" / "model.safetensors") for folder in (alone, moved))
     assert all((ours[key] - theirs[key]).abs().max() < 1e-3 for key in theirs)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "launch",
+    [
+        pytest.param(PARTS, id="fsdp"),
+        pytest.param(ZERO[2], marks=NEEDS_DEEPSPEED, id="zero2"),
+        pytest.param(None, marks=NEEDS_DEEPSPEED, id="apart"),
+    ],
+)
+def test_a_process_that_dies_while_all_compute_is_put_into_words(
+    nano_model: Path, data: Path, tmp_path: Path, launch: tuple[str, ...] | None
+) -> None:
+    output = tmp_path / "run"
+    launch = launch or zero_apart(tmp_path)
+    words = [*launch, str(TOLD), *sft(nano_model, data, output, "lora"), "--max-steps", "4000"]
+    process = start(words, output)
+    wait_until(lambda: any(step >= 5 for _, step in losses(output)))
+    processes_of(output, 1)[0].send_signal(signal.SIGKILL)
+    assert process.wait(60) == 1
+    wait_until(lambda: not processes_of(output), 10)
+    status = read_status(output)
+    assert status.state is RunState.FAILED, said(output)[-3000:]
+    assert "another process of this training has ended" in status.message
 
 
 @pytest.mark.slow

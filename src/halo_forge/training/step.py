@@ -22,7 +22,7 @@ from halo_forge.training.parts import gather, have_done, put, share_out, take_ap
 from halo_forge.training.reference import Reference
 from halo_forge.training.settings import LossSettings
 from halo_forge.training.state import Held, sample_weights
-from halo_forge.training.team import Team, current_team
+from halo_forge.training.team import Team, computing, current_team
 
 
 class StepResult(NamedTuple):
@@ -82,8 +82,9 @@ class Stepper:
 
     def hold(self) -> Held:
         """The weights and the optimiser's state as they are, whole."""
-        weights = gather(self._policy) or self.weights
-        return Held(weights, self.hold_optimiser())
+        with computing():
+            weights = gather(self._policy) or self.weights
+            return Held(weights, self.hold_optimiser())
 
     def hold_optimiser(self) -> dict[str, Any]:
         """The optimiser's state, whole."""
@@ -93,8 +94,9 @@ class Stepper:
 
     def restore(self, held: Held) -> None:
         """Go back to weights and an optimiser's state."""
-        put(self._policy, held.weights)
-        self.restore_optimiser(held.optimiser)
+        with computing():
+            put(self._policy, held.weights)
+            self.restore_optimiser(held.optimiser)
 
     def restore_optimiser(self, saved: dict[str, Any] | None) -> None:
         """Set the optimiser's state to one that the first process has."""
@@ -158,11 +160,12 @@ class Stepper:
         sums = torch.zeros(4, device=self._policy.device)
         assert self._optimiser is not None
         try:
-            for start in range(0, most, size):
-                rows = mine[start : start + size]
-                loss, *others = self.loss_sums(rows or batch.rows[:1])
-                self._optimiser.backward(loss / batch.learnt * bool(rows))
-                sums += torch.stack([loss.detach(), *others]) * bool(rows)
+            with computing():
+                for start in range(0, most, size):
+                    rows = mine[start : start + size]
+                    loss, *others = self.loss_sums(rows or batch.rows[:1])
+                    self._optimiser.backward(loss / batch.learnt * bool(rows))
+                    sums += torch.stack([loss.detach(), *others]) * bool(rows)
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
@@ -245,7 +248,8 @@ class Stepper:
         """Let the optimiser use the gradients, and clear them."""
         assert self._optimiser is not None
         have_done(self._policy, Move(rate, max_grad_norm))
-        self._optimiser.move(rate, max_grad_norm)
+        with computing():
+            self._optimiser.move(rate, max_grad_norm)
 
 
 def compute_layers_twice(policy: Policy) -> None:

@@ -28,6 +28,10 @@ from halo_forge.training.sharding import Sharding, asked_sharding
 
 LONGEST_WAIT = timedelta(days=30)  # a leader may draw for long before it trains
 LONGEST_MEETING = timedelta(minutes=15)  # until all processes have found one another
+ENDED = (
+    "another process of this training has ended, and its own words are above if it had any; "
+    "the same command goes on from what is on disk"
+)
 Weights = Mapping[str, torch.nn.Parameter]
 Sums = torch.Tensor
 
@@ -179,10 +183,22 @@ def _speaking() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        raise EnvironmentFault(
-            "another process of this training has ended, and its own words are above if it had any; "
-            "the same command goes on from what is on disk"
-        ) from error
+        raise EnvironmentFault(ENDED) from error
+
+
+@contextmanager
+def computing() -> Iterator[None]:
+    """Do the same while all processes compute, where an error may be one's own.
+
+    Raises:
+        EnvironmentFault: another process has ended.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if isinstance(error, dist.DistError) or "gloo/transport" in str(error):
+            raise EnvironmentFault(ENDED) from error
+        raise
 
 
 _team: Team | None = None
