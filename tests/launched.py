@@ -27,6 +27,8 @@ ZERO = {stage: (*LAUNCH, *PLAIN, "--use_deepspeed", "--zero_stage", str(stage)) 
 NEEDS_DEEPSPEED = pytest.mark.skipif(
     find_spec("deepspeed") is None, reason="deepspeed is not installed: pip install 'halo-forge[deepspeed]'"
 )
+STEPS = 20
+ROWS = [{"prompt": f"double {i} please " + "now " * (i % 7), "completion": f"n * 2 + {i}"} for i in range(40)]
 
 
 def zero_apart(folder: Path) -> tuple[str, ...]:
@@ -40,6 +42,20 @@ def zero_apart(folder: Path) -> tuple[str, ...]:
 def flags(**settings: object) -> list[str]:
     """Settings as words of a command line."""
     return [word for name, value in settings.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+
+
+def sft(model: Path, data: Path, output: Path, tuning: str) -> list[str]:
+    """Words that train for `STEPS` steps, with a state every four."""
+    settings = {"model": model, "data": data, "output": output, "tuning": tuning, "max_steps": STEPS, "batch_size": 6}
+    more = {
+        "learning_rate": "1e-3",
+        "max_grad_norm": 0.3,
+        "save_steps": 4,
+        "device": "cpu",
+        "dtype": "float32",
+        "threads": 1,
+    }
+    return ["sft", "train", *flags(**settings, **more)]
 
 
 def start(words: Sequence[str], output: Path) -> subprocess.Popen[bytes]:

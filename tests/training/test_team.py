@@ -13,15 +13,17 @@ from launched import (
     NEEDS_DEEPSPEED,
     PARTS,
     PLAIN,
+    ROWS,
+    STEPS,
     TOGETHER,
     TOLD,
     ZERO,
     finish,
-    flags,
     kill_all,
     losses,
     processes_of,
     said,
+    sft,
     start,
     wait_until,
     zero_apart,
@@ -35,26 +37,10 @@ from halo_forge.runs.state import RunState, read_status
 from halo_forge.training import sharding
 from halo_forge.training.team import open_team
 
-STEPS = 20
-
 
 @pytest.fixture
 def data(write_jsonl: Callable[..., Path]) -> Path:
-    rows = ({"prompt": f"double {i} please " + "now " * (i % 7), "completion": f"n * 2 + {i}"} for i in range(40))
-    return write_jsonl("data.jsonl", *rows)
-
-
-def sft(model: Path, data: Path, output: Path, tuning: str) -> list[str]:
-    settings = {"model": model, "data": data, "output": output, "tuning": tuning, "max_steps": STEPS, "batch_size": 6}
-    more = {
-        "learning_rate": "1e-3",
-        "max_grad_norm": 0.3,
-        "save_steps": 4,
-        "device": "cpu",
-        "dtype": "float32",
-        "threads": 1,
-    }
-    return ["sft", "train", *flags(**settings, **more)]
+    return write_jsonl("data.jsonl", *ROWS)
 
 
 @pytest.fixture(scope="module")
@@ -220,41 +206,6 @@ def test_a_process_that_dies_while_all_compute_is_put_into_words(
     status = read_status(output)
     assert status.state is RunState.FAILED, said(output)[-3000:]
     assert "another process of this training has ended" in status.message
-
-
-@pytest.mark.slow
-@NEEDS_DEEPSPEED
-def test_layers_in_parts_can_be_computed_twice(nano_model: Path, data: Path, tmp_path: Path) -> None:
-    one, two = tmp_path / "one", tmp_path / "two"
-    twice = "--gradient-checkpointing"
-    finish([str(TOLD), *sft(nano_model, data, one, "full"), twice], one)
-    finish([*zero_apart(tmp_path), str(TOLD), *sft(nano_model, data, two, "full"), twice, "--micro-batch", "2"], two)
-    alone, together = losses(one), losses(two)
-    assert alone.keys() == together.keys()
-    assert max(abs(alone[step] - together[step]) for step in alone) < 1e-4
-
-
-@pytest.mark.slow
-@NEEDS_DEEPSPEED
-def test_layers_in_parts_can_be_computed_in_16_bits(nano_model: Path, data: Path, tmp_path: Path) -> None:
-    one, two = tmp_path / "one", tmp_path / "two"
-    half = ["--dtype", "bfloat16", "--max-steps", "10"]
-    finish([str(TOLD), *sft(nano_model, data, one, "lora"), *half], one)
-    finish([*zero_apart(tmp_path), str(TOLD), *sft(nano_model, data, two, "lora"), *half], two)
-    alone, together = losses(one), losses(two)
-    assert sorted(alone) == sorted(together) == [(0, step) for step in range(1, 11)]
-    assert max(abs(alone[step] - together[step]) for step in alone) < 5e-3
-
-
-@pytest.mark.slow
-@NEEDS_DEEPSPEED
-def test_a_step_that_deepspeed_leaves_out_ends_the_run(nano_model: Path, data: Path, tmp_path: Path) -> None:
-    output = tmp_path / "run"
-    words = [word if word != "1e-3" else "1e38" for word in sft(nano_model, data, output, "full")]
-    assert start([*ZERO[2], str(COMMAND), *words], output).wait(120) == 1
-    assert "DeepSpeed leaves such a step out" in said(output)
-    assert read_status(output).state is RunState.FAILED
-    wait_until(lambda: not processes_of(output), 10)
 
 
 @pytest.mark.parametrize("way", ["none", pytest.param("zero3", marks=[NEEDS_DEEPSPEED, pytest.mark.slow])])
