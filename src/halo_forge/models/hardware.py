@@ -33,6 +33,15 @@ def pick_device(name: str) -> torch.device:
     return device
 
 
+def name_accelerator(device: torch.device) -> None:
+    """Tell DeepSpeed what to work on.
+
+    Other libraries load it where it is installed, such as to save a model. By itself it takes a GPU that `--device cpu`
+    leaves alone, and complains on stdout where there is none.
+    """
+    os.environ["DS_ACCELERATOR"] = device.type
+
+
 def pick_dtype(name: str, device: torch.device, tuning: TuningOptions | None) -> tuple[torch.dtype, torch.dtype | None]:
     """Choose the type of the weights, and the type training computes in where that differs.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +17,7 @@ from halo_forge.core.words import one_line
 from halo_forge.models.adapter import with_adapter
 from halo_forge.models.chat import ChatFormat
 from halo_forge.models.families import auto_class
-from halo_forge.models.hardware import four_bit, pick_device, pick_dtype, set_threads, use_liger
+from halo_forge.models.hardware import four_bit, name_accelerator, pick_device, pick_dtype, set_threads, use_liger
 from halo_forge.models.preview import context_length, load_renderer, read_config
 from halo_forge.models.renderers.base import MediaFormat
 from halo_forge.models.resolve import ModelRef
@@ -82,9 +81,7 @@ def load_policy(ref: ModelRef, loading: LoadingOptions, tuning: TuningOptions | 
         EnvironmentFault: the device or an optional library is missing.
     """
     device = pick_device(loading.device)
-    # Other libraries load DeepSpeed where it is installed, which by itself takes a GPU that `--device cpu` leaves
-    # alone, and complains on stdout where there is none.
-    os.environ["DS_ACCELERATOR"] = device.type
+    name_accelerator(device)
     dtype, autocast = pick_dtype(loading.dtype, device, tuning)
     quantization = (
         four_bit(device, autocast or torch.float32) if tuning is not None and tuning.tuning == "qlora" else None

@@ -90,6 +90,8 @@ def build_nano_model(
     from tokenizers import AddedToken
     from transformers import GenerationConfig, Qwen2Config, Qwen2ForCausalLM, Qwen2Tokenizer
 
+    from halo_forge.models.hardware import name_accelerator, pick_device
+
     texts = list(texts)
     if not texts:
         raise ValueError("texts is empty: a tokenizer needs some text to train on; pass the SFT rows' text")
@@ -131,6 +133,7 @@ def build_nano_model(
         do_sample=False, eos_token_id=end_id, pad_token_id=pad_id, max_new_tokens=96
     )
     folder.mkdir(parents=True, exist_ok=True)
+    name_accelerator(pick_device("auto"))
     model.save_pretrained(folder)
     trained.save_pretrained(folder)
 

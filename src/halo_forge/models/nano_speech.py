@@ -51,6 +51,8 @@ def build_nano_speech_model(folder: Path, texts: Iterable[str], seed: int, shape
         WhisperTokenizer,
     )
 
+    from halo_forge.models.hardware import name_accelerator, pick_device
+
     spoken = [f" {text}" for text in texts]
     if not spoken:
         raise ValueError("texts is empty: a tokenizer needs some transcripts to train on")
@@ -87,6 +89,7 @@ def build_nano_speech_model(folder: Path, texts: Iterable[str], seed: int, shape
         is_multilingual=False,
     )
     folder.mkdir(parents=True, exist_ok=True)
+    name_accelerator(pick_device("auto"))
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     WhisperFeatureExtractor(chunk_length=shape.window_s).save_pretrained(folder)

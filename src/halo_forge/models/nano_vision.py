@@ -66,6 +66,8 @@ def build_nano_vision_model(
     from transformers import AutoModelForImageTextToText, GenerationConfig
     from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
+    from halo_forge.models.hardware import name_accelerator, pick_device
+
     said = list(texts)
     if not said:
         raise ValueError("texts is empty: a tokenizer needs some text to train on; pass the SFT rows' text")
@@ -77,6 +79,7 @@ def build_nano_vision_model(
     end, pad = tokenizer.convert_tokens_to_ids([TURN_END, PAD])
     model.generation_config = GenerationConfig(do_sample=False, eos_token_id=end, pad_token_id=pad, max_new_tokens=32)
     folder.mkdir(parents=True, exist_ok=True)
+    name_accelerator(pick_device("auto"))
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     merged = (2 * shape.patch) ** 2
