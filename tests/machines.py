@@ -6,10 +6,13 @@ folder it sees nothing else. Programs and libraries are those of this machine.
 
 from __future__ import annotations
 
+import ctypes
 import itertools
 import os
 import shutil
+import socket
 import subprocess
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -17,6 +20,8 @@ from pathlib import Path
 
 import psutil
 import pytest
+
+from halo_forge.sandbox.spare_uid import SPARE_UIDS
 
 TOOL = shutil.which("ip", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
 # What a command finds in place of this machine's: a name, shared memory, and folders.
@@ -29,6 +34,8 @@ mkdir -p /tmp/ray; mount --bind "$2/ray" /tmp/ray
 shift 3
 exec "$@"
 """
+CLONE_NEWNET = 0x40000000
+UIDS_EACH = 40
 _numbers = itertools.count()
 
 
@@ -64,6 +71,7 @@ class Machine:
         self.name, self.address = name, address
         self._port, self._switch, self._folder, self._files = port, switch, folder, files
         self._started: list[subprocess.Popen[bytes]] = []
+        self.claims: list[socket.socket] = []
         for part in ("ray", "files"):
             (folder / part).mkdir(parents=True)
 
@@ -135,6 +143,25 @@ class Machine:
         return [each for each in found if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
 
 
+def _claim(machine: Machine, numbers: Sequence[int]) -> None:
+    """Take user ids there, so that no two machines run programs under the same one.
+
+    Each namespace has a table of claims of its own, but processes and users are those of all.
+    """
+
+    def take() -> None:  # in a thread of its own, as that is what is moved
+        with Path(f"/run/netns/{machine.name}").open() as namespace:
+            assert ctypes.CDLL(None).setns(namespace.fileno(), CLONE_NEWNET) == 0
+        for number in numbers:
+            machine.claims.append(claim := socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+            claim.bind(f"\0halo-forge-uid-{number}")
+
+    thread = threading.Thread(target=take)
+    thread.start()
+    thread.join()
+    assert len(machine.claims) == len(numbers)
+
+
 @contextmanager
 def joined_machines(count: int, folder: Path, files: Path) -> Iterator[list[Machine]]:
     """Bring up machines on one switch; the first sees the tests' folder, the others only what they are brought.
@@ -163,11 +190,14 @@ def joined_machines(count: int, folder: Path, files: Path) -> Iterator[list[Mach
             _ip("-n", name, "link", "set", "eth0", "up")
             own = folder / name
             machines.append(Machine(name, f"10.77.0.{number + 1}", port, switch, own, files if number else None))
-        for machine in machines:
+        for number, machine in enumerate(machines):
             machine.introduce(machines)
+            _claim(machine, SPARE_UIDS[: UIDS_EACH * (number + 1)])
         yield machines
     finally:
         for machine in machines:
             machine.kill()
+            for claim in machine.claims:
+                claim.close()
         for name in made:
             _ip("netns", "del", name)
