@@ -22,7 +22,7 @@ def validate(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: py
 
 
 def test_what_is_left_to_the_flags_is_listed(validate) -> None:
-    assert validate("cycles: 3\nmodel: m\n") == (
+    assert validate("cycles: 3\nmodel: m\nverifier: gcc\n") == (
         0,
         "file.yaml fits halo-forge raft train; still to be given: --output, --prompts or --dataset\n",
         "",

@@ -159,8 +159,8 @@ def test_a_file_that_holds_no_rates_is_refused(tmp_path: Path, content: str, mes
 
 @pytest.fixture
 def settings(terse_model: Path, write_jsonl: Callable[..., Path], tmp_path: Path) -> dict[str, Any]:
-    """Settings of a small run."""
-    prompts = write_jsonl("prompts.jsonl", *({"id": f"p{i}", "prompt": f"add {i} to n"} for i in range(14)))
+    """Settings of a small run, whose prompts no other test has: the cache of all tests knows nothing of them."""
+    prompts = write_jsonl("prompts.jsonl", *({"id": f"p{i}", "prompt": f"foretell {i} plus n"} for i in range(14)))
     start = {"model": str(terse_model), "prompts": str(prompts), "output": str(tmp_path / "run"), "cycles": 2}
     drawing = {"samples_per_prompt": 4, "generation_batch": 8, "max_new_tokens": 12, "holdout_fraction": 0.3}
     return {**start, **drawing, "tuning": "full", "batch_size": 4, "select": "random", "epochs": 2}
