@@ -37,19 +37,35 @@ PACE_S = 2.0
 
 
 @contextmanager
-def nodes(count: int) -> Iterator[str]:
-    """Bring up nodes of one processor each and yield the address of their cluster."""
+def nodes(count: int, *, pinned: bool = False) -> Iterator[str]:
+    """Bring up nodes of one processor each and yield the address of their cluster.
+
+    Args:
+        pinned: each is to use a processor of its own and no other.
+    """
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     from ray.cluster_utils import Cluster
 
     head = {"num_cpus": 0, "include_dashboard": False, "object_store_memory": STORE_BYTES}
     cluster = Cluster(initialize_head=True, head_node_args=head)
     try:
-        for _ in range(count):
-            cluster.add_node(num_cpus=1, object_store_memory=STORE_BYTES)
+        for number in range(count):
+            with on_processors({number} if pinned else os.sched_getaffinity(0)):
+                cluster.add_node(num_cpus=1, object_store_memory=STORE_BYTES)
         yield cluster.address
     finally:
         cluster.shutdown()
+
+
+@contextmanager
+def on_processors(numbers: set[int]) -> Iterator[None]:
+    """Have this thread, and what it starts, use these processors only."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, numbers)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 def cpp_submissions(data: Path, count: int) -> list[Submission]:

@@ -13,14 +13,12 @@ import argparse
 import json
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import yaml
 from plan import run, settings_of
-from scale import STORE_BYTES
+from scale import nodes
 
 from halo_forge.config.load import load
 from halo_forge.config.plan import PlanConfig
@@ -30,34 +28,6 @@ from halo_forge.planning.trial import measure
 from halo_forge.raft.loop import completed_cycles
 
 ROWS_PER_CHUNK = 64  # a dozen chunks a cycle, so that two nodes can share them evenly
-
-
-@contextmanager
-def on_processors(*numbers: int) -> Iterator[None]:
-    """Have this thread, and what it starts, use these processors only."""
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, numbers)
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, before)
-
-
-@contextmanager
-def nodes(count: int) -> Iterator[str]:
-    """Bring up nodes of Ray, each on a processor of its own, and yield the address of their cluster."""
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    from ray.cluster_utils import Cluster
-
-    head = {"num_cpus": 0, "include_dashboard": False, "object_store_memory": STORE_BYTES}
-    cluster = Cluster(initialize_head=True, head_node_args=head)
-    try:
-        for number in range(count):
-            with on_processors(number):
-                cluster.add_node(num_cpus=1, object_store_memory=STORE_BYTES)
-        yield cluster.address
-    finally:
-        cluster.shutdown()
 
 
 def collected(folder: Path) -> float:
@@ -72,7 +42,7 @@ def compare(demo: Path, work: Path, most: int) -> dict[str, Any]:
     (work / "trial").mkdir(parents=True)
     changes: dict[str, Any] = {"workers": 1, "generation_batch": ROWS_PER_CHUNK, "executor": "ray"}
     file = work / "measure.yaml"
-    with nodes(1) as address:
+    with nodes(1, pinned=True) as address:
         unused = str(work / "unused")
         file.write_text(yaml.safe_dump(settings_of(demo, output=unused, ray_address=address, **changes)))
         measured = measure(file, work / "trial").measured
@@ -86,7 +56,7 @@ def compare(demo: Path, work: Path, most: int) -> dict[str, Any]:
             for cycle in range(1, plan.work.cycles + 1)
         ]
         told = sum(cycle.seconds - cycle.busy["train"] - cycle.busy["send"] for cycle in each)
-        with nodes(count) as address:
+        with nodes(count, pinned=True) as address:
             made = run(settings_of(demo, ray_address=address, **changes), work / f"nodes_{count}")
         took = collected(work / f"nodes_{count}" / "run")
         figures = {"simulated_s": round(told, 2), "measured_s": round(took, 2), "ratio": round(told / took, 3)}
